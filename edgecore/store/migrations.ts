@@ -1,0 +1,64 @@
+import type { Database } from 'better-sqlite3'
+
+/**
+ * Each entry takes the database one version further and never changes once released. `PRAGMA user_version` counts them.
+ */
+export const migrations: readonly string[] = [
+  `
+  -- Small facts by name: epoch, revision, whether the last stop was clean.
+  CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+
+  -- The desired state of this node, as the cloud sent it. "content" is canonical JSON, "hash" is over its text.
+  -- "refused" says why this edge cannot use an object that it holds.
+  CREATE TABLE objects (
+    key TEXT PRIMARY KEY, content TEXT NOT NULL, hash TEXT NOT NULL, refused TEXT
+  ) STRICT, WITHOUT ROWID;
+
+  -- What is known of a device beside its desired state. "device" is <namespace>/<name>; times are ms since the epoch.
+  CREATE TABLE devices (
+    device TEXT PRIMARY KEY, uid TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'unknown', last_online INTEGER
+  ) STRICT, WITHOUT ROWID;
+
+  -- One row per property. "cloud_desired" is the desired value that the cloud wrote last: a different one is an edit.
+  -- A deleted property keeps its row, so that its versions go on.
+  CREATE TABLE twins (
+    device TEXT NOT NULL, property TEXT NOT NULL, type TEXT NOT NULL DEFAULT 'string',
+    optional INTEGER NOT NULL DEFAULT 1, deleted INTEGER NOT NULL DEFAULT 0, cloud_desired TEXT,
+    desired_value TEXT, desired_at INTEGER, desired_version INTEGER NOT NULL DEFAULT 0,
+    reported_value TEXT, reported_at INTEGER, reported_version INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (device, property)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The status of each pod as last reported, JSON. "pod" is <namespace>/<name>.
+  CREATE TABLE pods (
+    pod TEXT PRIMARY KEY, uid TEXT NOT NULL, status TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- What the simulated container engine runs: it outlives edgecore, as a real engine's containers do.
+  CREATE TABLE simulated_containers (
+    id TEXT PRIMARY KEY, pod TEXT NOT NULL, uid TEXT NOT NULL, container TEXT NOT NULL, state TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- Reports on their way to the cloud. One row per subject; "version" counts the folds into it, and only an answer to
+  -- the newest version removes the row. "refused" says why Kubernetes will never take it.
+  CREATE TABLE outbox (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, lane INTEGER NOT NULL, subject TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL DEFAULT 1, report TEXT NOT NULL, created_at INTEGER NOT NULL, refused TEXT
+  ) STRICT;
+  CREATE INDEX outbox_order ON outbox (lane, seq) WHERE refused IS NULL;
+  `,
+]
+
+/** Brings the database to the newest version; throws when a newer program has written it. */
+export function migrate(db: Database): void {
+  const version = db.pragma('user_version', { simple: true }) as number
+  if (version > migrations.length) {
+    throw new Error(`the database is of version ${version}, this edgecore knows ${migrations.length}: upgrade edgecore`)
+  }
+  migrations.slice(version).forEach((sql, index) => {
+    db.transaction(() => {
+      db.exec(sql)
+      db.pragma(`user_version = ${version + index + 1}`)
+    })()
+  })
+}

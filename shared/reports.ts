@@ -1,0 +1,123 @@
+import * as z from 'zod'
+
+/**
+ * What an edge node says upward. State reports (`node`, `pod`, `device`) fold per subject, the newest wins; events
+ * append. Applying a report twice does no harm.
+ */
+
+const timed = z.object({
+  value: z.string(),
+  /** When it was written, milliseconds since the epoch by the edge's clock. */
+  at: z.number(),
+})
+
+/** One property of a device's twin, as the edge holds it. */
+export const TwinReport = z.object({
+  /** The MQTT twin type: string, int, float, boolean, … */
+  type: z.string(),
+  /** The desired value in force at the edge; becomes `observedDesired`. */
+  desired: timed.optional(),
+  reported: timed.optional(),
+})
+export type TwinReport = z.infer<typeof TwinReport>
+
+const record = z.record(z.string(), z.unknown())
+
+export const NodeReport = z.object({
+  is: z.literal('node'),
+  labels: z.record(z.string(), z.string()),
+  /** `Node.status` as the edge knows it: capacity, allocatable, conditions, addresses, nodeInfo, images. */
+  status: record,
+})
+
+export const PodReport = z.object({
+  is: z.literal('pod'),
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  /** `Pod.status`. */
+  status: record,
+  /** True once a pod that the cloud asked to delete has stopped for good: its API object may go. */
+  stopped: z.boolean().optional(),
+})
+
+export const DeviceReport = z.object({
+  is: z.literal('device'),
+  namespace: z.string(),
+  name: z.string(),
+  uid: z.string(),
+  /** The properties that changed since the last acknowledged report; null for one that was deleted. */
+  twins: z.record(z.string(), TwinReport.nullable()).optional(),
+  state: z.string().optional(),
+  /** RFC 3339. */
+  lastOnlineTime: z.string().optional(),
+})
+
+export const EventReport = z.object({
+  is: z.literal('event'),
+  /** Unique for ever; the Kubernetes Event is named after it, so that a repeat changes nothing. */
+  id: z.string().regex(/^[0-9a-z-]{8,40}$/),
+  regarding: z.object({
+    apiVersion: z.string(),
+    kind: z.string(),
+    namespace: z.string().optional(),
+    name: z.string(),
+    uid: z.string().optional(),
+  }),
+  type: z.enum(['Normal', 'Warning']),
+  reason: z.string().max(128),
+  message: z.string().max(1024),
+  /** Milliseconds since the epoch by the edge's clock. */
+  at: z.number(),
+  /** The part of edgecore that says it, for instance `pods` or `devices`. */
+  by: z.string(),
+})
+
+export const Report = z.discriminatedUnion('is', [NodeReport, PodReport, DeviceReport, EventReport])
+export type NodeReport = z.infer<typeof NodeReport>
+export type PodReport = z.infer<typeof PodReport>
+export type DeviceReport = z.infer<typeof DeviceReport>
+export type EventReport = z.infer<typeof EventReport>
+export type Report = z.infer<typeof Report>
+
+/** In the order of importance in which they are served. */
+export const lanes = ['control', 'alarms', 'state', 'events', 'telemetry'] as const
+export type Lane = (typeof lanes)[number]
+
+export function laneOf(report: Report): Lane {
+  switch (report.is) {
+    case 'node':
+      return 'control'
+    case 'pod':
+    case 'device':
+      return 'state'
+    case 'event':
+      return 'events'
+  }
+}
+
+/** Reports of one subject fold into one. */
+export function subjectOf(report: Report): string {
+  switch (report.is) {
+    case 'node':
+      return 'node'
+    case 'pod':
+      return `pods/${report.namespace}/${report.name}`
+    case 'device':
+      return `devices/${report.namespace}/${report.name}`
+    case 'event':
+      return `events/${report.id}`
+  }
+}
+
+/**
+ * The one report that says what two reports on the same subject said. A device that was deleted and made again has
+ * another uid, and what was said of the first is dropped.
+ */
+export function fold(older: Report, newer: Report): Report {
+  if (older.is !== 'device' || newer.is !== 'device' || older.uid !== newer.uid) return newer
+  const folded: DeviceReport = { ...older, ...newer }
+  const twins = { ...older.twins, ...newer.twins }
+  if (Object.keys(twins).length > 0) folded.twins = twins
+  return folded
+}
