@@ -12,7 +12,7 @@ import { Report } from './reports.ts'
  */
 export const protocolVersion = 1
 
-const Key = z.custom<Key>((value) => typeof value === 'string' && isKey(value), 'not a key such as pods/default/web')
+const KeyText = z.custom<Key>((value) => typeof value === 'string' && isKey(value), 'not a key such as pods/default/web')
 const Hash = z.string().regex(/^[\w-]{22}$/, 'not a 128-bit hash in base64url')
 const Digest = Hash
 const Revision = z.int().nonnegative()
@@ -45,7 +45,7 @@ const Inventory = z.object({
   talk: Talk,
   part: z.int().nonnegative(),
   of: z.int().positive().max(4096),
-  items: z.array(z.tuple([Key, Hash])),
+  items: z.array(z.tuple([KeyText, Hash])),
 })
 
 /** A change is committed: the edge now holds `revision`. */
@@ -56,7 +56,7 @@ const Applied = z.object({
   revision: Revision,
   digest: Digest,
   /** Objects that are held but that this edge cannot use, and why. */
-  refused: z.array(z.object({ key: Key, reason: z.string() })).optional(),
+  refused: z.array(z.object({ key: KeyText, reason: z.string() })).optional(),
 })
 
 /** Rows of the outbox; each comes back in `answered`. */
@@ -92,8 +92,8 @@ const Changes = z.object({
   base: Digest,
   /** Digest of the set that it results in. */
   digest: Digest,
-  put: z.array(z.tuple([Key, Content])),
-  drop: z.array(Key),
+  put: z.array(z.tuple([KeyText, Content])),
+  drop: z.array(KeyText),
 })
 
 /** "I don't know what you hold: send your inventory." */
