@@ -1,0 +1,75 @@
+import { addressOrOff, duration, flag, host, interval, logLevel, path, port } from '@kedge/shared/setting-types'
+import { type Env, type Fault, program, type Values } from '@kedge/shared/settings'
+
+/** What a person can set on cloudcore. */
+export const cloudcoreProgram = program({
+  name: 'cloudcore',
+  summary: 'watches a Kubernetes API and keeps what each edge node should run',
+  table: {
+    standalone: {
+      type: flag,
+      default: 'false',
+      help: 'Start an embedded Kubernetes API and use it: no cluster is needed',
+    },
+    kubeconfig: { type: path, help: 'The kubeconfig of the cluster to use' },
+    data: {
+      type: path,
+      default: '/var/lib/kedge/cloudcore',
+      help: 'Where cloudcore keeps what must survive a restart',
+    },
+    apiHost: { type: host, default: '127.0.0.1', help: 'Where the embedded API listens, with --standalone' },
+    apiPort: { type: port, default: '6443', help: 'Its port' },
+    writeKubeconfig: { type: path, help: 'Write the kubeconfig of the embedded API to this file, for kubectl' },
+    linkHost: { type: host, default: '127.0.0.1', help: 'Where the MQTT broker for the edge nodes listens' },
+    linkPort: { type: port, default: '1884', help: 'Its port' },
+    statusInterval: {
+      type: duration,
+      default: '10s',
+      help: 'The status of one device is written at once, then at most once in this time',
+    },
+    defaultAutonomy: {
+      type: interval,
+      default: '24h',
+      help: 'How long a node that is out of reach keeps its pods, unless it says otherwise itself',
+    },
+    installCrds: {
+      type: flag,
+      default: 'true',
+      help: 'Create or update the Device and DeviceModel CRDs when starting',
+    },
+    metricsAddress: {
+      type: addressOrOff,
+      default: '127.0.0.1:9091',
+      help: 'Where metrics, /healthz and /readyz are served, or off',
+    },
+    logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },
+  },
+  check: kubernetesFaults,
+})
+
+export type CloudcoreSettings = Values<typeof cloudcoreProgram.table>
+
+interface Ways {
+  standalone: boolean
+  kubeconfig: string | undefined
+}
+
+/** How cloudcore reaches Kubernetes. */
+export type KubernetesWay = { is: 'standalone' } | { is: 'kubeconfig'; path: string } | { is: 'in-cluster' }
+
+/** The way that the settings name, or the cluster that cloudcore runs in; undefined when there is none. */
+export function kubernetesWay({ standalone, kubeconfig }: Ways, env: Env): KubernetesWay | undefined {
+  if (standalone) return { is: 'standalone' }
+  if (kubeconfig !== undefined) return { is: 'kubeconfig', path: kubeconfig }
+  return env.KUBERNETES_SERVICE_HOST ? { is: 'in-cluster' } : undefined
+}
+
+function kubernetesFaults(settings: Ways, env: Env): Fault[] {
+  if (settings.standalone && settings.kubeconfig !== undefined) {
+    return [{ name: 'standalone', found: 'given together with kubeconfig', advice: 'give only one of the two' }]
+  }
+  if (kubernetesWay(settings, env) !== undefined) return []
+  const advice =
+    'give --kubeconfig FILE for a cluster, or --standalone for an embedded one (in a pod neither is needed)'
+  return [{ name: 'kubeconfig', found: 'there is no Kubernetes to work with', advice }]
+}

@@ -1,0 +1,49 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { addressOrOff, host, logLevel, oneOf, path, port, url, valueType } from '@kedge/shared/setting-types'
+import { program, type Values } from '@kedge/shared/settings'
+import { isNodeName } from '@kedge/shared/topics'
+
+const nodeName = valueType(
+  'NAME',
+  'a DNS-1123 name: lower-case letters, digits, - and ., beginning and ending with a letter or digit',
+  (text) => (isNodeName(text) ? text : undefined),
+)
+
+/** Where edgecore keeps its state unless told otherwise. */
+export const defaultData = '/var/lib/kedge/edgecore'
+
+/** What a person can set on edgecore. */
+export const edgecoreProgram = program({
+  name: 'edgecore',
+  summary: 'runs pods and keeps the twins of local devices on an edge node, with or without the cloud',
+  usage: ['edgecore get KIND [NAME]     reads what this node holds; edgecore get --help tells more'],
+  table: {
+    nodeName: {
+      type: nodeName,
+      default: { says: 'the host name, in lower case', text: () => hostname().toLowerCase() },
+      help: 'Name of this node in Kubernetes',
+    },
+    cloud: {
+      type: url(['mqtt:']),
+      help: "URL of cloudcore's MQTT broker, mqtt://HOST:1884; without it the node runs alone",
+    },
+    data: { type: path, default: defaultData, help: 'Where edgecore keeps what must survive a restart' },
+    mqttHost: { type: host, default: '127.0.0.1', help: 'Where the MQTT broker for local devices listens' },
+    mqttPort: { type: port, default: '1883', help: 'Its port' },
+    runtime: {
+      type: oneOf(['simulated']),
+      default: 'simulated',
+      help: 'What runs the containers; simulated reports as a real engine would and starts nothing',
+    },
+    metricsAddress: { type: addressOrOff, default: 'off', help: 'Where metrics and /healthz are served, or off' },
+    logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },
+  },
+})
+
+export type EdgecoreSettings = Values<typeof edgecoreProgram.table>
+
+/** The node's database in its data folder. */
+export function databasePath(data: string): string {
+  return join(data, 'edge.db')
+}
