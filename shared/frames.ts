@@ -12,12 +12,16 @@ import { Report } from './reports.ts'
  */
 export const protocolVersion = 1
 
-const KeyText = z.custom<Key>((value) => typeof value === 'string' && isKey(value), 'not a key such as pods/default/web')
+const KeyText = z.custom<Key>(
+  (value) => typeof value === 'string' && isKey(value),
+  'not a key such as pods/default/web',
+)
 const Hash = z.string().regex(/^[\w-]{22}$/, 'not a 128-bit hash in base64url')
 const Digest = Hash
 const Revision = z.int().nonnegative()
 /** Names one conversation. The edge makes a new one with every `have`; what belongs to an older one is ignored. */
 const Talk = z.string().min(1).max(64)
+const Box = z.string().min(1).max(64)
 const Content = z.custom<KubeObject>(
   (value) => typeof value === 'object' && value !== null && 'metadata' in value,
   'not an object with metadata',
@@ -62,6 +66,8 @@ const Applied = z.object({
 /** Rows of the outbox; each comes back in `answered`. */
 const Reports = z.object({
   is: z.literal('reports'),
+  /** Names the outbox that the sequence numbers belong to: a new database is a new box. */
+  box: Box,
   items: z.array(
     z.object({
       seq: z.int().positive(),
@@ -104,6 +110,7 @@ const Ref = z.tuple([z.int().positive(), z.int().positive()])
 /** What became of reports: accepted by Kubernetes, or refused for good. The rest is still being tried. */
 const Answered = z.object({
   is: z.literal('answered'),
+  box: Box,
   /** `[seq, version]` */
   accepted: z.array(Ref),
   refused: z.array(z.object({ ref: Ref, reason: z.string() })),
@@ -150,8 +157,8 @@ const dictionary = Buffer.from(
     '"/dev/termination-log","terminationMessagePolicy":"File","volumeMounts":[{"mountPath":"","name":""}]}],',
     '"dnsPolicy":"ClusterFirst","enableServiceLinks":true,"nodeName":"","restartPolicy":"Always","schedulerName":"default-scheduler",',
     '"securityContext":{},"serviceAccountName":"default","terminationGracePeriodSeconds":30,"volumes":[{"configMap":{"defaultMode":420,"name":"',
-    '{"is":"answered","accepted":[[1,1]],"refused":[]}',
-    '{"is":"reports","items":[{"seq":1,"version":1,"report":{"is":"event","is":"pod","is":"node","is":"device",',
+    '{"is":"answered","box":"","accepted":[[1,1]],"refused":[]}',
+    '{"is":"reports","box":"","items":[{"seq":1,"version":1,"report":{"is":"event","is":"pod","is":"node","is":"device",',
     '"namespace":"default","name":"","uid":"","twins":{"":{"type":"string","desired":{"value":"","at":17},"reported":{"value":"","at":17',
     '{"is":"applied","talk":"","epoch":"","revision":1,"digest":"',
     '{"is":"compare","talk":"","is":"inventory","talk":"","part":0,"of":1,"items":[["pods/default/","configmaps/default/","secrets/default/",',

@@ -35,17 +35,19 @@ interface Row {
 export class Outbox {
   readonly #clock: Clock
   readonly #bySubject
+  readonly #bySeq
   readonly #insert
   readonly #update
   readonly #pending
   readonly #remove
   readonly #refuse
   readonly #all
-  readonly #listeners: (() => void)[] = []
+  readonly #listeners: ((row: { seq: number; lane: Lane }) => void)[] = []
 
   constructor(db: Database, clock: Clock) {
     this.#clock = clock
     this.#bySubject = db.prepare<[string], Row>('SELECT * FROM outbox WHERE subject = ?')
+    this.#bySeq = db.prepare<[number], Row>('SELECT * FROM outbox WHERE seq = ? AND refused IS NULL')
     this.#insert = db.prepare('INSERT INTO outbox (lane, subject, report, created_at) VALUES (?, ?, ?, ?)')
     this.#update = db.prepare(
       'UPDATE outbox SET report = ?, lane = ?, version = version + 1, refused = NULL WHERE seq = ?',
@@ -63,17 +65,25 @@ export class Outbox {
     const subject = subjectOf(report)
     const row = this.#bySubject.get(subject)
     const lane = lanes.indexOf(laneOf(report))
+    let seq: number
     if (row === undefined) {
-      this.#insert.run(lane, subject, JSON.stringify(report), this.#clock.now())
+      seq = Number(this.#insert.run(lane, subject, JSON.stringify(report), this.#clock.now()).lastInsertRowid)
     } else {
-      this.#update.run(JSON.stringify(fold(JSON.parse(row.report) as Report, report)), lane, row.seq)
+      seq = row.seq
+      this.#update.run(JSON.stringify(fold(JSON.parse(row.report) as Report, report)), lane, seq)
     }
-    for (const listener of this.#listeners) listener()
+    for (const listener of this.#listeners) listener({ seq, lane: laneOf(report) })
   }
 
   /** Calls `listener` on every `add`, before its transaction has committed: it may only make a note. */
-  onAdd(listener: () => void): void {
+  onAdd(listener: (row: { seq: number; lane: Lane }) => void): void {
     this.#listeners.push(listener)
+  }
+
+  /** The row `seq`, unless it has been answered. */
+  get(seq: number): OutboxRow | undefined {
+    const row = this.#bySeq.get(seq)
+    return row && read(row)
   }
 
   /** Up to `limit` rows in the order in which they are served, after the row `after`. */

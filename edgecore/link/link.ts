@@ -1,0 +1,148 @@
+import { type Backoff, delay } from '@kedge/shared/backoff'
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import { type DownFrame, decodeDown, encodeFrame, type UpFrame } from '@kedge/shared/frames'
+import type { Log } from '@kedge/shared/log'
+import { type Service, sleep } from '@kedge/shared/service'
+import { linkTopic } from '@kedge/shared/topics'
+import mqtt, { type MqttClient } from 'mqtt'
+
+export interface CloudLinkOptions {
+  /** `mqtt://host:port` of the broker. */
+  url: string
+  /** Name of this node: its client id, and the level of the topics that it may use. */
+  node: string
+  onUp: () => void
+  onDown: () => void
+  onFrame: (frame: DownFrame) => void
+  onMalformed: (reason: string) => void
+  clock: Clock
+  /** A draw from [0, 1). */
+  random: () => number
+  log: Log
+}
+
+/** How long the first try and later ones may wait: a cut link is back within seconds, and a fleet comes back spread. */
+const backoff: Backoff = { base: 500, cap: 4000 }
+/** Seconds: a half-open connection is noticed within one and a half times this. */
+const keepalive = 30
+const connectTimeout = 10_000
+
+/**
+ * The one outbound connection to the cloud. Every try is a new MQTT client with a clean session: what a former
+ * connection left unsent is the business of the sync conversation and the outbox, not of MQTT.
+ */
+export class CloudLink implements Service {
+  readonly #options: CloudLinkOptions
+  readonly #stopping = new AbortController()
+  #client: MqttClient | undefined
+  #up = false
+  #running: Promise<void> | undefined
+  /** Bytes of frames in each direction since the start. */
+  readonly traffic = { sent: 0, received: 0, malformed: 0 }
+
+  constructor(options: CloudLinkOptions) {
+    this.#options = options
+  }
+
+  get up(): boolean {
+    return this.#up
+  }
+
+  start(): void {
+    this.#running ??= this.#run()
+  }
+
+  /** Hands a frame to the connection; false when there is none. Delivery is confirmed by frames, never by MQTT. */
+  send(frame: UpFrame): boolean {
+    if (!this.#up || this.#client === undefined) return false
+    const bytes = encodeFrame(frame)
+    this.traffic.sent += bytes.length
+    this.#client.publish(linkTopic(this.#options.node, 'up'), bytes, { qos: 1 })
+    return true
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    const { log, random, clock } = this.#options
+    const { signal } = this.#stopping
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const began = clock.monotonic()
+      const { connected, reason } = await this.#once(signal)
+      if (signal.aborted) return
+      // A link that held for a while starts the back-off anew; one that is cut at once does not.
+      if (connected && clock.monotonic() - began > backoff.cap) attempt = 0
+      const wait = Math.round(delay(attempt, backoff, random()))
+      // Told when it breaks, then ever more rarely: a node that is offline for a month does not fill its log.
+      const worthTelling = connected || (attempt & (attempt - 1)) === 0
+      log[worthTelling ? 'warn' : 'debug']({ url: this.#options.url, reason, attempt, wait }, 'link down')
+      await sleep(wait, signal)
+    }
+  }
+
+  /** One connection from the first try to its end. */
+  #once(signal: AbortSignal): Promise<{ connected: boolean; reason: string }> {
+    const { url, node, log, onUp, onDown } = this.#options
+    return new Promise((resolve) => {
+      const alive = linkTopic(node, 'alive')
+      const client = mqtt.connect(url, {
+        clientId: node,
+        clean: true,
+        keepalive,
+        connectTimeout,
+        reconnectPeriod: 0,
+        resubscribe: false,
+        queueQoSZero: false,
+        will: { topic: alive, payload: Buffer.from('0'), qos: 1, retain: true },
+      })
+      let reason = 'closed by the other side'
+      const abort = () => {
+        // A clean disconnect sends no last will: say it in its place.
+        if (this.#up) client.publish(alive, '0', { qos: 1, retain: true })
+        client.end(false)
+      }
+      signal.addEventListener('abort', abort, { once: true })
+      client.on('error', (error) => {
+        reason = explain(error)
+      })
+      client.on('connect', () => {
+        client.publish(alive, '1', { qos: 1, retain: true })
+        client.subscribe(linkTopic(node, 'down'), { qos: 1 }, (error) => {
+          if (error) {
+            reason = `subscribe: ${explain(error)}`
+            client.end(true)
+            return
+          }
+          if (signal.aborted) return
+          this.#client = client
+          this.#up = true
+          log.info({ url }, 'link up')
+          onUp()
+        })
+      })
+      client.on('message', (_topic, payload) => this.#receive(payload))
+      client.on('close', () => {
+        signal.removeEventListener('abort', abort)
+        const connected = this.#up
+        this.#up = false
+        this.#client = undefined
+        client.end(true)
+        if (connected) onDown()
+        resolve({ connected, reason })
+      })
+    })
+  }
+
+  #receive(payload: Buffer): void {
+    this.traffic.received += payload.length
+    const decoded = decodeDown(payload)
+    if (decoded.ok) return this.#options.onFrame(decoded.frame)
+    this.traffic.malformed++
+    this.#options.log.warn({ reason: decoded.reason, bytes: payload.length }, 'malformed frame')
+    this.#options.onMalformed(decoded.reason)
+  }
+}

@@ -1,0 +1,101 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { Aedes, type AedesOptions, type Client } from 'aedes'
+import mqttPacket from 'mqtt-packet'
+import { codeOf, explain, UserError } from './errors.ts'
+import type { Log } from './log.ts'
+import type { Service } from './service.ts'
+
+export interface BrokerOptions {
+  host: string
+  /** 0 takes a free one. */
+  port: number
+  /** The flag that chooses another port, for the message when this one is taken. */
+  portFlag: string
+  /** Larger packets close the connection, in bytes. */
+  maxPacketBytes: number
+  /** Who may connect, publish and subscribe. */
+  hooks: Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>
+  log: Log
+}
+
+export interface Broker extends Service {
+  readonly aedes: Aedes
+  readonly port: number
+}
+
+/** Milliseconds that a client which does not read may hold up what is meant for it before it is cut off. */
+const drainTimeout = 5000
+
+/**
+ * An embedded MQTT 3.1.1 broker on TCP. Settings that are not aedes' defaults, and why:
+ * - `concurrency: 0`: with a bounded emitter queue one subscriber that stops reading stops every other one.
+ * - `drainTimeout`: such a subscriber is cut off after seconds, not after a minute.
+ * - packets are capped in size, which aedes does not do by itself.
+ * - mqtt-packet does not keep a buffer for each of 65,536 numbers: some 15 MB for nothing.
+ */
+export async function openBroker({ host, port, portFlag, maxPacketBytes, hooks, log }: BrokerOptions): Promise<Broker> {
+  mqttPacket.writeToStream.cacheNumbers = false
+  const aedes = await Aedes.createBroker({ concurrency: 0, drainTimeout, queueLimit: 1000, ...hooks })
+  aedes.on('clientError', (client, error) => log.debug({ client: client.id, reason: explain(error) }, 'client cut off'))
+  aedes.on('connectionError', (_client, error) => log.debug({ reason: explain(error) }, 'connection refused'))
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    socket.setNoDelay(true)
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+    capPackets(aedes.handle(socket), maxPacketBytes)
+  })
+  const taken = await listen(server, { host, port, portFlag })
+  let stopped: Promise<void> | undefined
+  const stop = () =>
+    new Promise<void>((resolve) => {
+      server.close()
+      aedes.close(() => {
+        for (const socket of sockets) socket.destroy()
+        resolve()
+      })
+    })
+  return {
+    aedes,
+    port: taken,
+    stop: () => {
+      stopped ??= stop()
+      return stopped
+    },
+  }
+}
+
+/** Resolves with the port that the server listens on. */
+function listen(server: Server, { host, port, portFlag }: { host: string; port: number; portFlag: string }) {
+  return new Promise<number>((resolve, reject) => {
+    server.once('error', (cause) => {
+      const taken = codeOf(cause) === 'EADDRINUSE'
+      reject(
+        taken
+          ? new UserError(`port ${port} on ${host} is in use: choose another with ${portFlag}`)
+          : new Error(`listen on ${host}:${port}`, { cause }),
+      )
+    })
+    server.listen(port, host, () => {
+      const address = server.address()
+      resolve(typeof address === 'object' && address !== null ? address.port : port)
+    })
+  })
+}
+
+/** The part of mqtt-packet's parser that knows a packet's length before its bytes have come. */
+interface LengthParser {
+  packet: { length: number }
+  _parseLength(): boolean
+  _emitError(error: Error): false
+}
+
+function capPackets(client: Client, maxBytes: number): void {
+  const parser = (client as unknown as { _parser: LengthParser })._parser
+  const parseLength = parser._parseLength.bind(parser)
+  parser._parseLength = () => {
+    if (!parseLength()) return false
+    if (parser.packet.length <= maxBytes) return true
+    return parser._emitError(new Error(`packet of ${parser.packet.length} bytes, at most ${maxBytes} are taken`))
+  }
+}
