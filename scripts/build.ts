@@ -1,0 +1,121 @@
+import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { BuildOptions, BuildResult, Metafile } from 'esbuild'
+import * as z from 'zod'
+
+/** The folder of the repository. */
+export const root = dirname(dirname(fileURLToPath(import.meta.url)))
+
+export const programs = ['cloudcore', 'edgecore'] as const
+export type ProgramName = (typeof programs)[number]
+
+/** The bundle of a program: `node dist/edgecore.js`. */
+export function bundlePath(name: ProgramName): string {
+  return join(root, 'dist', `${name}.js`)
+}
+
+function metaPath(name: ProgramName): string {
+  return join(root, 'dist', `${name}.meta.json`)
+}
+
+// Packages in CommonJS ask for `require`, which a module does not have.
+const banner = `#!/usr/bin/env node
+import { createRequire as kedgeCreateRequire } from 'node:module'
+const require = kedgeCreateRequire(import.meta.url)`
+
+/** How esbuild makes the bundle of a program. Names stay readable, so that a stack tells where it was. */
+export function buildOptions(name: ProgramName): BuildOptions & { metafile: true; write: false } {
+  return {
+    absWorkingDir: root,
+    entryPoints: [`${name}/main.ts`],
+    outfile: `dist/${name}.js`,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    // A native addon: it stays in node_modules.
+    external: ['better-sqlite3'],
+    banner: { js: banner },
+    define: { KEDGE_VERSION: JSON.stringify(version()) },
+    legalComments: 'linked',
+    sourcemap: 'linked',
+    sourcesContent: false,
+    metafile: true,
+    write: false,
+    logLevel: 'silent',
+  }
+}
+
+function version(): string {
+  return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))).version
+}
+
+export interface Built {
+  name: ProgramName
+  bytes: number
+  /** Milliseconds that it took; undefined when the bundle was newer than all that it is made of. */
+  ms?: number
+}
+
+/** Builds the bundles that are older than their sources. Throws esbuild's error, which names file and line. */
+export async function build(names: readonly ProgramName[] = programs): Promise<Built[]> {
+  return Promise.all(names.map(buildOne))
+}
+
+async function buildOne(name: ProgramName): Promise<Built> {
+  if (isFresh(name)) return { name, bytes: statSync(bundlePath(name)).size }
+  const started = Date.now()
+  // Loaded only here: those who find everything fresh do without.
+  const esbuild = await import('esbuild')
+  const result = await esbuild.build(buildOptions(name))
+  const bytes = put(name, result, started)
+  return { name, bytes, ms: Date.now() - started }
+}
+
+/**
+ * Writes the files of a build that began at `started`, each at once, and last the list of what they were made of. That
+ * list bears the time of the beginning: a source that was saved meanwhile is newer.
+ */
+export function put(name: ProgramName, { outputFiles = [], metafile }: BuildResult, started: number): number {
+  mkdirSync(join(root, 'dist'), { recursive: true })
+  for (const file of outputFiles) replace(file.path, file.contents)
+  chmodSync(bundlePath(name), 0o755)
+  replace(metaPath(name), JSON.stringify(metafile))
+  utimesSync(metaPath(name), started / 1000, started / 1000)
+  return statSync(bundlePath(name)).size
+}
+
+function replace(path: string, content: string | Uint8Array): void {
+  const beside = `${path}.${process.pid}.tmp`
+  writeFileSync(beside, content)
+  renameSync(beside, path)
+}
+
+const Meta = z.object({ inputs: z.record(z.string(), z.unknown()) })
+
+/** What a program was made of when it was last built: every input with what it imports. */
+export function metaOf(name: ProgramName): Metafile {
+  return JSON.parse(readFileSync(metaPath(name), 'utf8')) as Metafile
+}
+
+/** Whether the bundle is newer than each of the files that it was made of. */
+function isFresh(name: ProgramName): boolean {
+  try {
+    const built = statSync(metaPath(name)).mtimeMs
+    const { inputs } = Meta.parse(JSON.parse(readFileSync(metaPath(name), 'utf8')))
+    statSync(bundlePath(name))
+    const sources = [...Object.keys(inputs), 'package.json', 'package-lock.json', relative(root, import.meta.filename)]
+    return sources.every((source) => statSync(join(root, source)).mtimeMs < built)
+  } catch {
+    // A file is missing or cannot be read: build again.
+    return false
+  }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  for (const { name, bytes, ms } of await build()) {
+    const how = ms === undefined ? 'up to date' : `built in ${ms} ms`
+    process.stdout.write(`${relative(process.cwd(), bundlePath(name))}  ${Math.round(bytes / 1024)} KiB, ${how}\n`)
+  }
+}
