@@ -1,0 +1,168 @@
+import { rfc3339 } from '@kedge/shared/clock'
+import type { KubeObject } from '@kedge/shared/objects'
+import type { Slot, Twin } from '@kedge/shared/twin'
+import type { HeldObject } from '../store/objects.ts'
+import type { Reader } from './reader.ts'
+import { age } from './table.ts'
+
+/** One thing that `edgecore get` shows. */
+export interface Item {
+  /** Undefined for what no namespace holds. */
+  namespace?: string
+  name: string
+  cells: string[]
+  /** What `-o json` and `-o yaml` print. */
+  object: unknown
+}
+
+export interface ViewOptions {
+  showSecrets: boolean
+  /** Milliseconds since the epoch. */
+  now: number
+}
+
+export interface View {
+  header: readonly string[]
+  items(reader: Reader, options: ViewOptions): Item[]
+}
+
+/** The kinds of `edgecore get`, each with its columns. */
+export const views = {
+  pods: { header: ['NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE'], items: pods },
+  configmaps: { header: ['NAME', 'DATA'], items: configMaps },
+  secrets: { header: ['NAME', 'TYPE', 'DATA'], items: secrets },
+  devices: { header: ['NAME', 'MODEL', 'PROTOCOL', 'STATE', 'LAST ONLINE'], items: devices },
+  twins: { header: ['DEVICE', 'PROPERTY', 'TYPE', 'DESIRED', 'REPORTED', 'CHANGED'], items: twins },
+  outbox: { header: ['SEQ', 'LANE', 'SUBJECT', 'VERSION', 'AGE', 'REFUSED'], items: outbox },
+} as const satisfies Record<string, View>
+
+export type ViewName = keyof typeof views
+
+interface ContainerStatus {
+  ready?: boolean
+  restartCount?: number
+  state?: Record<string, { reason?: string } | undefined>
+}
+
+function pods(reader: Reader, { now }: ViewOptions): Item[] {
+  const statuses = reader.podStatuses()
+  return reader.objects.list('pods').map((held) => {
+    const status = statuses.get(idOf(held.content)) ?? {}
+    const containers = (status.containerStatuses ?? []) as ContainerStatus[]
+    const wanted = ((held.content.spec?.containers ?? []) as unknown[]).length
+    const started = typeof status.startTime === 'string' ? Date.parse(status.startTime) : Number.NaN
+    return itemOf(held, { ...shown(held), status }, [
+      `${containers.filter(({ ready }) => ready).length}/${wanted}`,
+      held.refused === null ? phaseOf(held.content, status, containers) : `Refused: ${held.refused}`,
+      String(containers.reduce((sum, { restartCount = 0 }) => sum + restartCount, 0)),
+      Number.isNaN(started) ? '-' : age(now - started),
+    ])
+  })
+}
+
+/** In one word what kubectl would say: the reason a container waits or ended for, else the phase. */
+function phaseOf({ metadata }: KubeObject, status: Record<string, unknown>, containers: ContainerStatus[]): string {
+  if (metadata.deletionTimestamp !== undefined) return 'Terminating'
+  const reasons = containers.flatMap(({ state }) => state?.waiting?.reason ?? state?.terminated?.reason ?? [])
+  return reasons[0] ?? String(status.reason ?? status.phase ?? 'Pending')
+}
+
+function configMaps(reader: Reader): Item[] {
+  return reader.objects.list('configmaps').map((held) => {
+    const entries = { ...record(held.content.data), ...record(held.content.binaryData) }
+    return itemOf(held, shown(held), [String(Object.keys(entries).length)])
+  })
+}
+
+function secrets(reader: Reader, { showSecrets }: ViewOptions): Item[] {
+  return reader.objects.list('secrets').map((held) => {
+    const data = record(held.content.data)
+    const object = showSecrets ? shown(held) : { ...shown(held), data: mapValues(data, hidden) }
+    return itemOf(held, object, [String(held.content.type ?? 'Opaque'), String(Object.keys(data).length)])
+  })
+}
+
+function hidden(value: unknown): string {
+  return `(hidden, ${Buffer.from(String(value), 'base64').length} bytes)`
+}
+
+function devices(reader: Reader, { now }: ViewOptions): Item[] {
+  const rows = new Map(reader.twins.devices().map((row) => [row.device, row]))
+  const all = reader.twins.all()
+  return reader.objects.list('devices').map((held) => {
+    const row = rows.get(idOf(held.content))
+    const lastOnline = row?.lastOnline ?? undefined
+    const status = {
+      twins: living(all.get(idOf(held.content))).map(([propertyName, twin]) => ({ propertyName, ...twinStatus(twin) })),
+      state: row?.state ?? 'unknown',
+      lastOnlineTime: lastOnline === undefined ? undefined : rfc3339(lastOnline),
+    }
+    return itemOf(held, { ...shown(held), status }, [
+      String(record(held.content.spec?.deviceModelRef).name ?? ''),
+      String(record(held.content.spec?.protocol).protocolName ?? ''),
+      held.refused === null ? status.state : `Refused: ${held.refused}`,
+      lastOnline === undefined ? '-' : `${age(now - lastOnline)} ago`,
+    ])
+  })
+}
+
+function twinStatus({ type, desired, reported }: Twin): Record<string, unknown> {
+  return { observedDesired: valueStatus(desired, type), reported: valueStatus(reported, type) }
+}
+
+function valueStatus({ value, at }: Slot, type: string): Record<string, unknown> | undefined {
+  return value === undefined ? undefined : { value, metadata: { timestamp: String(at ?? ''), type } }
+}
+
+function twins(reader: Reader, { now }: ViewOptions): Item[] {
+  return [...reader.twins.all()].flatMap(([device, properties]) => {
+    const [namespace = '', name = ''] = device.split('/')
+    return living(properties).map(([property, { type, desired, reported }]) => {
+      const changed = Math.max(desired.at ?? 0, reported.at ?? 0)
+      return {
+        namespace,
+        name,
+        cells: [name, property, type, desired.value ?? '-', reported.value ?? '-', changed ? age(now - changed) : '-'],
+        object: { namespace, device: name, property, type, desired: slot(desired), reported: slot(reported) },
+      }
+    })
+  })
+}
+
+function slot({ value, at, version }: Slot): Record<string, unknown> {
+  return { value, at: at === undefined ? undefined : new Date(at).toISOString(), version }
+}
+
+function living(properties: ReadonlyMap<string, Twin> = new Map()): [string, Twin][] {
+  return [...properties].filter(([, twin]) => !twin.deleted)
+}
+
+function outbox(reader: Reader, { now }: ViewOptions): Item[] {
+  return reader.outbox.all().map(({ createdAt, refused, ...row }) => ({
+    name: row.subject,
+    cells: [String(row.seq), row.lane, row.subject, String(row.version), age(now - createdAt), refused ?? ''],
+    object: { ...row, createdAt: new Date(createdAt).toISOString(), refused: refused ?? undefined },
+  }))
+}
+
+function itemOf({ content }: HeldObject, object: unknown, cells: string[]): Item {
+  const { name, namespace } = content.metadata
+  return { name, namespace, cells: [name, ...cells], object }
+}
+
+/** An object as it is printed: beside what Kubernetes knows of it, why this edge refuses it. */
+function shown({ content, refused }: HeldObject): KubeObject {
+  return refused === null ? content : { ...content, refused }
+}
+
+function idOf({ metadata }: KubeObject): string {
+  return `${metadata.namespace}/${metadata.name}`
+}
+
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function mapValues(values: Record<string, unknown>, change: (value: unknown) => string): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, change(value)]))
+}
