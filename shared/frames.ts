@@ -19,8 +19,11 @@ const KeyText = z.custom<Key>(
 const Hash = z.string().regex(/^[\w-]{22}$/, 'not a 128-bit hash in base64url')
 const Digest = Hash
 const Revision = z.int().nonnegative()
-/** Names one conversation. The edge makes a new one with every `have`; what belongs to an older one is ignored. */
-const Talk = z.string().min(1).max(64)
+/**
+ * Names one conversation: `<run of edgecore>.<number>`. The edge makes a new one with every `have`; what belongs to an
+ * older one is ignored, at both ends.
+ */
+const Talk = z.string().regex(/^[\w-]{1,32}\.\d{1,9}$/, 'not a talk such as k3f9.12')
 const Box = z.string().min(1).max(64)
 const Content = z.custom<KubeObject>(
   (value) => typeof value === 'object' && value !== null && 'metadata' in value,
@@ -124,6 +127,17 @@ export const DownFrame = z.discriminatedUnion('is', [Same, Changes, Compare, Ans
 export type UpFrame = z.infer<typeof UpFrame>
 export type DownFrame = z.infer<typeof DownFrame>
 export type Frame<Is extends (UpFrame | DownFrame)['is']> = Extract<UpFrame | DownFrame, { is: Is }>
+
+export function talkName(run: string, number: number): string {
+  return `${run}.${number}`
+}
+
+/** Whether `talk` comes before `other` in the same run of edgecore. */
+export function isOlderTalk(talk: string, other: string): boolean {
+  const [run, number] = talk.split('.')
+  const [otherRun, otherNumber] = other.split('.')
+  return run === otherRun && Number(number) < Number(otherNumber)
+}
 
 /** Reads the content of one report; separate from the frame so that one bad report does not cost its neighbours. */
 export function parseReport(value: unknown): { ok: true; report: Report } | { ok: false; reason: string } {

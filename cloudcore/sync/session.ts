@@ -7,7 +7,7 @@ import {
   type Inventory,
   RunningDigest,
 } from '@kedge/shared/changes'
-import type { DownFrame, Frame } from '@kedge/shared/frames'
+import { type DownFrame, type Frame, isOlderTalk } from '@kedge/shared/frames'
 import type { Key, KubeObject } from '@kedge/shared/objects'
 
 /** What the node should hold, read at the moment of use: keys travel, objects are read. */
@@ -171,6 +171,7 @@ export class Session {
   }
 
   #have(frame: Frame<'have'>, now: number): DownFrame[] {
+    if (isOlderTalk(frame.talk, this.#talk)) return []
     this.#talk = frame.talk
     this.#parts.clear()
     const known = this.#knownAt(frame)

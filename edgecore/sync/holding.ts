@@ -28,11 +28,11 @@ export class Holding {
   revision = 0
   #inventory = new Map<Key, Hash>()
   #digest = new RunningDigest(emptyDigest)
-  readonly #store: Store
+  readonly #store: Pick<Store, 'db' | 'commit'>
   readonly #objects: Objects
   readonly #usable: Usable
 
-  constructor(store: Store, objects: Objects, usable: Usable) {
+  constructor(store: Pick<Store, 'db' | 'commit'>, objects: Objects, usable: Usable) {
     this.#store = store
     this.#objects = objects
     this.#usable = usable
