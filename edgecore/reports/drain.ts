@@ -118,8 +118,10 @@ export class Drain {
     const rows: OutboxRow[] = []
     let chars = 0
     const full = () => rows.length >= frameRows || chars >= frameChars || this.#sent.size + rows.length >= window
+    const taken = new Set<number>()
     const take = (row: OutboxRow) => {
-      if (this.#sent.get(row.seq) === row.version) return
+      if (taken.has(row.seq) || this.#sent.get(row.seq) === row.version) return
+      taken.add(row.seq)
       rows.push(row)
       chars += JSON.stringify(row.report).length
     }
