@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '@kedge/shared/clock'
+import { type DeviceTopic, isAnswer, parseDeviceTopic } from '@kedge/shared/device-topics'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import type { Key } from '@kedge/shared/objects'
+import type { Objects } from '../store/objects.ts'
+import type { Outbox } from '../store/outbox.ts'
+import type { Store } from '../store/store.ts'
+import { TwinTable } from '../store/twins.ts'
+import { Cloud } from './cloud.ts'
+import type { Driver, DriverHost } from './drivers/driver.ts'
+import { Runner } from './drivers/runner.ts'
+import { fault, readGet } from './messages.ts'
+import { deviceEvent, Refusals } from './refusals.ts'
+import { type Entry, Registry } from './registry.ts'
+import { type Context, type Message, type Outcome, Requests } from './requests.ts'
+import { type Transaction, Writer } from './writer.ts'
+
+export interface EngineOptions {
+  store: Store
+  objects: Objects
+  outbox: Outbox
+  clock: Clock
+  log: Log
+  nodeName: string
+  drivers: readonly Driver[]
+  /** Sends a message to whoever subscribes to its topic. */
+  publish: (message: Message) => void
+  /** A new unique id; a random UUID unless given. */
+  newId?: (() => string) | undefined
+  /** A draw from [0, 1); for virtual devices. */
+  random?: (() => number) | undefined
+}
+
+/** What became of a message that a client published. */
+export type Taken = 'not ours' | 'not allowed' | Promise<void>
+
+/** How long to wait before what could not be written is tried again, in milliseconds. */
+const retryAfter = 5000
+
+/**
+ * The devices of this node: their twins, the requests on their topics, their drivers.
+ *
+ * Invariants:
+ * - An answer, and the promise that lets the broker acknowledge a message, come after the commit.
+ * - Answers leave in the order in which the requests came.
+ * - What the cloud wants is read from the database each time, so that being woken twice, or after a crash, is harmless.
+ */
+export class Engine {
+  readonly #options: EngineOptions
+  readonly #registry = new Registry()
+  readonly #context: Context
+  readonly #requests: Requests
+  readonly #cloud: Cloud
+  readonly #table: TwinTable
+  readonly #writer: Writer
+  readonly #runner: Runner
+  /** Keys whose change could not be written yet. */
+  readonly #unapplied = new Set<Key>()
+  #retry: NodeJS.Timeout | undefined
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    const { store, objects, outbox, clock, log, nodeName, newId = randomUUID, drivers } = options
+    const registry = this.#registry
+    this.#context = { registry, refusals: new Refusals(), clock, newId, nodeName, log }
+    this.#requests = new Requests(this.#context)
+    this.#cloud = new Cloud({ ...this.#context, objects, requests: this.#requests })
+    this.#table = new TwinTable(store.db)
+    const onFailure = () => this.#recover()
+    this.#writer = new Writer({ store, table: this.#table, outbox, registry, log, onFailure })
+    this.#runner = new Runner({ drivers, hostFor: (entry) => this.#hostFor(entry), log })
+  }
+
+  /** Takes up where the last run stopped; call it once, before anything else. */
+  async start(): Promise<void> {
+    this.#cloud.load(this.#table)
+    await this.wake(this.#cloud.allKeys())
+  }
+
+  /**
+   * Applies what the cloud changed: call it with the keys of devices and models once their change is committed. Resolves
+   * when the twins are written and everyone is told; rejects when they could not be written, and then tries again by
+   * itself.
+   */
+  async wake(keys: readonly Key[]): Promise<void> {
+    for (const key of keys) this.#unapplied.add(key)
+    const outcome = await this.#writer.submit((transaction) => {
+      const pending = [...this.#unapplied]
+      this.#unapplied.clear()
+      return this.#cloud.apply(transaction, pending)
+    })
+    this.#tell(outcome)
+  }
+
+  /** A client's message. The promise resolves once it is kept and answered, and rejects when it could not be kept. */
+  take(topic: string, payload: Buffer): Taken {
+    const parsed = parseDeviceTopic(topic)
+    if (parsed === undefined) return 'not ours'
+    if (isAnswer(parsed.action)) return 'not allowed'
+    return this.#serve(topic, payload, (transaction) => this.#request(transaction, parsed, payload))
+  }
+
+  #request(transaction: Transaction, topic: DeviceTopic, payload: Buffer): Outcome {
+    if (topic.of === 'node') return this.#requests.membershipGet(topic.node, payload)
+    if (topic.action === 'twin/update') return this.#requests.twinUpdate(transaction, topic, payload)
+    if (topic.action === 'twin/get') return this.#requests.twinGet(transaction, topic, payload)
+    return this.#requests.stateUpdate(transaction, topic, payload)
+  }
+
+  async #serve(topic: string, payload: Buffer, work: (transaction: Transaction) => Outcome): Promise<void> {
+    try {
+      this.#tell(await this.#writer.submit(work))
+    } catch (error) {
+      const { eventId } = readGet(payload)
+      const answer = fault({ eventId, now: this.#options.clock.now() }, { code: 500, reason: explain(error) })
+      this.#options.publish({ topic: `${topic}/result`, payload: answer })
+      throw error
+    }
+  }
+
+  /** What follows from work that is committed. */
+  #tell({ messages, touched, desired }: Outcome): void {
+    for (const message of messages) this.#options.publish(message)
+    for (const id of touched) this.#runner.update(id, this.#registry.get(id))
+    for (const [id, values] of desired) {
+      const entry = this.#registry.get(id)
+      if (entry !== undefined) this.#runner.desired(entry, values)
+    }
+  }
+
+  /** A transaction failed: takes the devices from the database again, and tries again what the cloud wants of them. */
+  #recover(): void {
+    this.#cloud.load(this.#table)
+    for (const key of this.#cloud.allKeys()) this.#unapplied.add(key)
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      this.wake([]).catch((error: unknown) =>
+        this.#options.log.error({ reason: explain(error) }, 'devices not applied'),
+      )
+    }, retryAfter)
+  }
+
+  #hostFor({ id, uid }: Entry): DriverHost {
+    const { clock, log, random = Math.random } = this.#options
+    const current = () => {
+      const entry = this.#registry.get(id)
+      return entry?.uid === uid ? entry : undefined
+    }
+    return {
+      clock,
+      random,
+      log: log.child({ device: id }),
+      report: (values) => this.#report(current, values),
+      state: (state) =>
+        this.#writer.submit((transaction) => {
+          const entry = current()
+          if (entry) this.#requests.setState(transaction, entry, state)
+        }),
+      failed: (reason) =>
+        this.#note((transaction) => {
+          const entry = current()
+          if (entry) this.#requests.warn(transaction, entry, { reason: 'DriverFailed', text: reason })
+        }),
+      tell: (reason, message) =>
+        this.#note((transaction) => {
+          const entry = current()
+          const { newId, clock } = this.#context
+          const event = { id: newId(), now: clock.now(), type: 'Normal' as const, reason, message }
+          if (entry) transaction.event(deviceEvent(entry, event))
+        }),
+    }
+  }
+
+  async #report(current: () => Entry | undefined, values: Readonly<Record<string, string>>): Promise<void> {
+    const done = await this.#writer.submit((transaction) => {
+      const entry = current()
+      return entry && this.#requests.reported(transaction, entry, values)
+    })
+    if (done === undefined) return
+    if ('refusal' in done) throw new Error(`${done.refusal.property}: ${done.refusal.reason}`)
+    this.#tell(done)
+  }
+
+  #note(work: (transaction: Transaction) => void): void {
+    this.#writer
+      .submit(work)
+      .catch((error: unknown) => this.#options.log.error({ reason: explain(error) }, 'event not kept'))
+  }
+
+  /** Stops the drivers and waits for what is being written. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#retry)
+    await this.#runner.stop()
+    await this.#writer.submit(() => undefined).catch(() => undefined)
+  }
+}

@@ -1,0 +1,75 @@
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import type { Broker } from '@kedge/shared/mqtt-broker'
+import type { Key } from '@kedge/shared/objects'
+import type { Service } from '@kedge/shared/service'
+import type { Objects } from '../store/objects.ts'
+import type { Outbox } from '../store/outbox.ts'
+import type { Store } from '../store/store.ts'
+import { openDeviceBroker } from './broker.ts'
+import type { Driver } from './drivers/driver.ts'
+import { virtualDriver } from './drivers/virtual.ts'
+import { Engine } from './engine.ts'
+import type { Message } from './requests.ts'
+
+export interface DevicesOptions {
+  store: Store
+  objects: Objects
+  outbox: Outbox
+  clock: Clock
+  log: Log
+  nodeName: string
+  /** Where the local broker listens; 127.0.0.1 unless given. */
+  host?: string
+  /** 0 takes a free one. */
+  port: number
+  /** The built-in drivers unless given. */
+  drivers?: readonly Driver[]
+  /** For tests: unique ids and chance. */
+  newId?: () => string
+  random?: () => number
+}
+
+export interface Devices extends Service {
+  /** The port of the local broker. */
+  readonly port: number
+  /**
+   * Applies what the cloud changed: keys of devices and device models, after their change was committed; other keys are
+   * ignored. Resolves once twins are written and devices are told.
+   */
+  wake(keys: readonly Key[]): Promise<void>
+}
+
+/**
+ * Starts the devices of this node: takes up the twins where the last run left them, opens the local MQTT broker, starts
+ * the drivers. Throws a `UserError` when the port is in use.
+ */
+export async function startDevices(options: DevicesOptions): Promise<Devices> {
+  const { log, drivers = [virtualDriver], host = '127.0.0.1', port } = options
+  let broker: Broker | undefined
+  const publish = ({ topic, payload }: Message) => {
+    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
+    broker?.aedes.publish(packet, (error) => {
+      if (error) log.warn({ topic, reason: explain(error) }, 'mqtt message not sent')
+    })
+  }
+  const engine = new Engine({ ...options, drivers, publish })
+  await engine.start()
+  try {
+    broker = await openDeviceBroker({ host, port, take: (topic, payload) => engine.take(topic, payload), log })
+  } catch (error) {
+    await engine.stop()
+    throw error
+  }
+  const opened = broker
+  log.info({ host, port: opened.port }, 'local mqtt broker open')
+  return {
+    port: opened.port,
+    wake: (keys) => engine.wake(keys),
+    stop: async () => {
+      await engine.stop()
+      await opened.stop()
+    },
+  }
+}

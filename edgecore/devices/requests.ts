@@ -1,0 +1,219 @@
+import type { Clock } from '@kedge/shared/clock'
+import { type DeviceAction, type DeviceName, deviceTopic, nodeTopic } from '@kedge/shared/device-topics'
+import type { Log } from '@kedge/shared/log'
+import { applyLocal, type Change, delta, shows, type Update } from '@kedge/shared/twin'
+import {
+  type DeviceSummary,
+  deltaMessage,
+  document,
+  type Fault,
+  fault,
+  getResult,
+  isOnline,
+  membershipResult,
+  type Read,
+  readGet,
+  readState,
+  readTwinUpdate,
+  stateResult,
+  updateResult,
+} from './messages.ts'
+import { deviceEvent, type Refusals } from './refusals.ts'
+import type { Entry, Registry } from './registry.ts'
+import type { Transaction } from './writer.ts'
+
+export interface Message {
+  topic: string
+  payload: string
+}
+
+/** What follows from a piece of work once it is committed. */
+export interface Outcome {
+  messages: Message[]
+  /** Desired values that changed, for the drivers: `<namespace>/<name>`, then property. A deleted one is empty text. */
+  desired: Map<string, Record<string, string>>
+  /** Devices that came, went or are described otherwise: `<namespace>/<name>`. */
+  touched: string[]
+}
+
+export interface Context {
+  registry: Registry
+  refusals: Refusals
+  clock: Clock
+  /** A new unique id: a UUID. */
+  newId: () => string
+  nodeName: string
+  log: Log
+}
+
+/** How long a device that goes on saying that it is online is believed without another write, in milliseconds. */
+const onlineFreshness = 60_000
+
+/** One request on a device topic, from the registry to the answers. Called inside the writer's transaction. */
+export class Requests {
+  readonly #context: Context
+
+  constructor(context: Context) {
+    this.#context = context
+  }
+
+  twinUpdate(transaction: Transaction, name: DeviceName, payload: Buffer): Outcome {
+    const answer = 'twin/update/result'
+    const request = readTwinUpdate(payload)
+    const entry = this.#context.registry.find(name)
+    if (!request.ok || entry === undefined) {
+      return this.#refuse(transaction, {
+        name,
+        answer,
+        request,
+        unknown: 'update rejected due to the device is not existed',
+      })
+    }
+    const now = this.#context.clock.now()
+    const { eventId, body: update } = request
+    const applied = applyLocal({ twins: entry.twins, update, model: entry.model, now })
+    if ('refusal' in applied) {
+      const failed = { ok: false as const, eventId, fault: { code: 400 as const, ...applied.refusal } }
+      return this.#refuse(transaction, { name, answer, request: failed, unknown: '' })
+    }
+    transaction.change(entry, applied.changes)
+    const result = updateResult({ eventId, now }, { update, twins: entry.twins, changes: applied.changes })
+    const messages = this.#answers(entry, { name, answer, payload: result })
+    messages.push(...this.changed(entry, { changes: applied.changes, eventId, asked: deletedInVain(update, entry) }))
+    return { messages, desired: desiredOf(entry, applied.changes), touched: [] }
+  }
+
+  twinGet(transaction: Transaction, name: DeviceName, payload: Buffer): Outcome {
+    const answer = 'twin/get/result'
+    const request = readGet(payload)
+    const entry = this.#context.registry.find(name)
+    if (!request.ok || entry === undefined) {
+      const id = name.namespace === undefined ? name.name : `${name.namespace}/${name.name}`
+      return this.#refuse(transaction, { name, answer, request, unknown: `Device ${id} not found while getting twin` })
+    }
+    const result = getResult({ eventId: request.eventId, now: this.#context.clock.now() }, entry.twins)
+    return only(this.#answers(entry, { name, answer, payload: result }))
+  }
+
+  stateUpdate(transaction: Transaction, name: DeviceName, payload: Buffer): Outcome {
+    const answer = 'state/update/result'
+    const request = readState(payload)
+    const entry = this.#context.registry.find(name)
+    if (!request.ok || entry === undefined) {
+      return this.#refuse(transaction, {
+        name,
+        answer,
+        request,
+        unknown: 'update rejected due to the device is not existed',
+      })
+    }
+    const now = this.#context.clock.now()
+    this.setState(transaction, entry, request.body)
+    const result = stateResult({ eventId: this.#context.newId(), now }, summary(entry))
+    return only(this.#answers(entry, { name, answer, payload: result }))
+  }
+
+  membershipGet(node: string, payload: Buffer): Outcome {
+    const { registry, clock, nodeName } = this.#context
+    const request = readGet(payload)
+    const stamp = { eventId: request.eventId, now: clock.now() }
+    const topic = nodeTopic(node, 'membership/get/result')
+    if (!request.ok) return only([{ topic, payload: fault(stamp, request.fault) }])
+    if (node !== nodeName) {
+      return only([{ topic, payload: fault(stamp, { code: 404, reason: `this is node ${nodeName}` }) }])
+    }
+    const members = [...registry.all()].sort((a, b) => (a.id < b.id ? -1 : 1)).map(summary)
+    return only([{ topic, payload: membershipResult(stamp, members) }])
+  }
+
+  /** A driver's report: as an update on MQTT, without a result, since nobody asked on a topic. */
+  reported(transaction: Transaction, entry: Entry, values: Readonly<Record<string, string>>) {
+    const update = new Map(Object.entries(values).map(([property, reported]) => [property, { reported }]))
+    const { clock, newId } = this.#context
+    const applied = applyLocal({ twins: entry.twins, update, model: entry.model, now: clock.now() })
+    if ('refusal' in applied) return applied
+    transaction.change(entry, applied.changes)
+    return only(this.changed(entry, { changes: applied.changes, eventId: newId() }))
+  }
+
+  /** Keeps a state; one that says nothing new is not written again. */
+  setState(transaction: Transaction, entry: Entry, state: string): void {
+    const now = this.#context.clock.now()
+    if (isOnline(state)) entry.heard = now
+    const stale = isOnline(state) && Math.abs(now - (entry.lastOnline ?? 0)) >= onlineFreshness
+    if (entry.state !== state || stale) transaction.setState(entry, state, entry.heard)
+  }
+
+  /** The document and the delta that follow a change, on each topic form that names the device. */
+  changed(entry: Entry, told: { changes: readonly Change[]; eventId: string; asked?: readonly string[] }): Message[] {
+    const { registry, clock, newId } = this.#context
+    const changes = told.changes.filter(shows)
+    if (changes.length === 0 && !told.asked?.length) return []
+    const now = clock.now()
+    const names = registry.namesOf(entry)
+    const messages = each(names, 'twin/update/document', document({ eventId: told.eventId, now }, changes, told.asked))
+    const differing = changes.length > 0 ? delta(entry.twins) : new Map<string, string>()
+    if (differing.size > 0) {
+      messages.push(
+        ...each(names, 'twin/update/delta', deltaMessage({ eventId: newId(), now }, entry.twins, differing)),
+      )
+    }
+    return messages
+  }
+
+  /** An answer goes where the sender listens and, since the device is known, to its two-level topic as well. */
+  #answers(entry: Entry, { name, answer, payload }: { name: DeviceName; answer: DeviceAction; payload: string }) {
+    const names = name.namespace === undefined ? [name, { namespace: entry.namespace, name: entry.name }] : [name]
+    return each(names, answer, payload)
+  }
+
+  #refuse(
+    transaction: Transaction,
+    refused: { name: DeviceName; answer: DeviceAction; request: Read<unknown>; unknown: string },
+  ): Outcome {
+    const { registry, clock, log } = this.#context
+    const { name, answer, request, unknown } = refused
+    const entry = registry.find(name)
+    const why: Fault = request.ok ? registry.missing(name, unknown) : request.fault
+    const { code, reason, property } = why
+    const text = property === undefined ? reason : `${property}: ${reason}`
+    if (entry !== undefined) this.warn(transaction, entry, { reason: 'WriteRefused', text })
+    log.debug({ device: entry?.id ?? name.name, answer, code, reason, property }, 'device request refused')
+    const payload = fault({ eventId: request.eventId, now: clock.now() }, why)
+    return only(entry ? this.#answers(entry, { name, answer, payload }) : each([name], answer, payload))
+  }
+
+  /** Leaves a Warning event on a device and a line in the log, not too often. `reason` is one word for machines. */
+  warn(transaction: Transaction, entry: Entry, { reason, text }: { reason: string; text: string }): void {
+    const { refusals, clock, newId, log } = this.#context
+    const message = refusals.say({ device: entry.id, reason, text, at: clock.monotonic() })
+    if (message === undefined) return
+    log.warn({ device: entry.id, reason, message }, 'device warning')
+    transaction.event(deviceEvent(entry, { id: newId(), now: clock.now(), type: 'Warning', reason, message }))
+  }
+}
+
+function only(messages: Message[]): Outcome {
+  return { messages, desired: new Map(), touched: [] }
+}
+
+function each(names: readonly DeviceName[], action: DeviceAction, payload: string): Message[] {
+  return names.map((name) => ({ topic: deviceTopic(name, action), payload }))
+}
+
+/** Properties that were to be deleted and did not exist: KubeEdge lists them in the document. */
+function deletedInVain(update: Update, { twins }: Entry): string[] {
+  return [...update].filter(([property, write]) => write === null && !twins.has(property)).map(([property]) => property)
+}
+
+/** The desired values among the changes. */
+export function desiredOf({ id }: Entry, changes: readonly Change[]): Map<string, Record<string, string>> {
+  const values = changes
+    .filter(({ before, after }) => before?.desired.value !== after.desired.value)
+    .map(({ property, after }) => [property, after.desired.value ?? ''])
+  return values.length > 0 ? new Map([[id, Object.fromEntries(values)]]) : new Map()
+}
+
+function summary({ namespace, name, device, state, heard }: Entry): DeviceSummary {
+  return { namespace, name, description: device?.metadata.labels?.description ?? '', state, lastOnline: heard }
+}

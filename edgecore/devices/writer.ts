@@ -1,0 +1,192 @@
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import type { DeviceReport, EventReport } from '@kedge/shared/reports'
+import { type Change, shows, twinReport } from '@kedge/shared/twin'
+import type { Outbox } from '../store/outbox.ts'
+import type { Store } from '../store/store.ts'
+import type { TwinTable } from '../store/twins.ts'
+import { lastOnlineText } from './messages.ts'
+import type { Entry, Registry } from './registry.ts'
+
+export interface WriterOptions {
+  store: Store
+  table: TwinTable
+  outbox: Outbox
+  registry: Registry
+  log: Log
+  /** Called when a transaction failed: what the registry holds is no longer what the database holds. */
+  onFailure: () => void
+}
+
+interface Job {
+  work: (transaction: Transaction) => unknown
+  resolve: (value: never) => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * The one place where devices and twins are written.
+ *
+ * Invariants:
+ * - Work runs in the order in which it was submitted, and its promise resolves in that order, after the commit.
+ * - Everything that arrived together shares one transaction: one row per property and one report per device, however
+ *   often they changed in it.
+ * - Work that throws has changed nothing and does not touch its neighbours.
+ */
+export class Writer {
+  readonly #options: WriterOptions
+  #queue: Job[] = []
+  #scheduled = false
+
+  constructor(options: WriterOptions) {
+    this.#options = options
+  }
+
+  /** Runs `work`, which may read the registry and write through the transaction, and resolves once that is on disk. */
+  submit<T>(work: (transaction: Transaction) => T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({ work, resolve, reject })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      this.#commit()
+    })
+  }
+
+  #commit(): void {
+    let jobs: Job[] = []
+    this.#options.store
+      .commit(() => {
+        // Taken here and not before: what arrived since then comes along.
+        jobs = this.#take()
+        return this.#run(jobs)
+      })
+      .then(
+        (settle) => {
+          for (const each of settle) each()
+        },
+        (error: unknown) => {
+          if (jobs.length === 0) jobs = this.#take()
+          this.#options.onFailure()
+          for (const { reject } of jobs) reject(error)
+        },
+      )
+  }
+
+  #take(): Job[] {
+    const jobs = this.#queue
+    this.#queue = []
+    this.#scheduled = false
+    return jobs
+  }
+
+  #run(jobs: readonly Job[]): (() => void)[] {
+    const transaction = new Transaction(this.#options.registry)
+    const settle = jobs.map(({ work, resolve, reject }) => {
+      try {
+        const value = work(transaction)
+        return () => resolve(value as never)
+      } catch (error) {
+        this.#options.log.error({ reason: explain(error) }, 'device work failed')
+        return () => reject(error)
+      }
+    })
+    transaction.write(this.#options.table, this.#options.outbox)
+    return settle
+  }
+}
+
+interface Dirty {
+  entry: Entry
+  /** Whether the row of the device itself changed. */
+  row: boolean
+  /** Properties whose rows changed, and whether that shows to others. */
+  properties: Map<string, boolean>
+  /** Whether state or time last online changed. */
+  state: boolean
+}
+
+/** What the work of one transaction changes: at once in the registry, in the database when it ends. */
+export class Transaction {
+  readonly #registry: Registry
+  readonly #dropped = new Set<string>()
+  readonly #dirty = new Map<string, Dirty>()
+  readonly #events: EventReport[] = []
+
+  constructor(registry: Registry) {
+    this.#registry = registry
+  }
+
+  add(entry: Entry): void {
+    this.#registry.add(entry)
+    this.#mark(entry).row = true
+  }
+
+  /** Forgets a device with its twins. */
+  drop(id: string): void {
+    this.#registry.remove(id)
+    this.#dirty.delete(id)
+    this.#dropped.add(id)
+  }
+
+  change(entry: Entry, changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    const { properties } = this.#mark(entry)
+    for (const change of changes) {
+      entry.twins.set(change.property, change.after)
+      properties.set(change.property, shows(change) || properties.get(change.property) === true)
+    }
+  }
+
+  setState(entry: Entry, state: string, lastOnline: number | null): void {
+    entry.state = state
+    entry.lastOnline = lastOnline
+    const dirty = this.#mark(entry)
+    dirty.row = true
+    dirty.state = true
+  }
+
+  event(report: EventReport | undefined): void {
+    if (report !== undefined) this.#events.push(report)
+  }
+
+  #mark(entry: Entry): Dirty {
+    const known = this.#dirty.get(entry.id)
+    if (known !== undefined) return known
+    const fresh = { entry, row: false, properties: new Map<string, boolean>(), state: false }
+    this.#dirty.set(entry.id, fresh)
+    return fresh
+  }
+
+  write(table: TwinTable, outbox: Outbox): void {
+    for (const id of this.#dropped) table.dropDevice(id)
+    for (const { entry, row, properties, state } of this.#dirty.values()) {
+      const { id, uid, lastOnline, twins } = entry
+      if (row) table.putDevice({ device: id, uid, state: entry.state, lastOnline })
+      for (const property of properties.keys()) {
+        const twin = twins.get(property)
+        if (twin !== undefined) table.putTwin(id, property, twin)
+      }
+      const report = reportOn(entry, { properties, state })
+      if (report !== undefined) outbox.add(report)
+    }
+    for (const event of this.#events) outbox.add(event)
+  }
+}
+
+function reportOn(
+  { namespace, name, uid, twins, state, lastOnline }: Entry,
+  dirty: Pick<Dirty, 'properties' | 'state'>,
+): DeviceReport | undefined {
+  const report: DeviceReport = { is: 'device', namespace, name, uid }
+  for (const [property, shown] of dirty.properties) {
+    const twin = twins.get(property)
+    if (!shown || twin === undefined) continue
+    report.twins ??= {}
+    report.twins[property] = twin.deleted ? null : twinReport(twin)
+  }
+  if (dirty.state) {
+    report.state = state
+    if (lastOnline !== null) report.lastOnlineTime = lastOnlineText(lastOnline)
+  }
+  return report.twins || report.state ? report : undefined
+}

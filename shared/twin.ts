@@ -1,0 +1,336 @@
+import type { TwinReport } from './reports.ts'
+
+/**
+ * A device's twin: per property a desired value (`expected` in the MQTT topics) and a reported one (`actual`).
+ *
+ * Invariants:
+ * - A version counts the changes of its value: it never goes back, not even over a deletion.
+ * - A value equal to the one held changes nothing.
+ * - What the cloud wrote last is remembered beside the desired value in force. Only a different value from the cloud is
+ *   an edit, and an edit wins; hearing the same again leaves a change in place that was made here.
+ */
+export interface Twin {
+  /** The MQTT twin type: string, int, float, boolean, … */
+  type: string
+  /** A property that is not optional cannot be deleted. */
+  optional: boolean
+  /** A tombstone: no values, but the versions go on when the property comes back. */
+  deleted: boolean
+  /** The desired value that the cloud wrote last, or undefined when it wants nothing. */
+  cloudDesired: string | undefined
+  desired: Slot
+  reported: Slot
+}
+
+export interface Slot {
+  value: string | undefined
+  /** When the value was written, milliseconds since the epoch. */
+  at: number | undefined
+  version: number
+}
+
+/** The twins of one device by property, tombstones included. */
+export type Twins = ReadonlyMap<string, Twin>
+
+/** What a DeviceModel says of one property, as far as values depend on it. */
+export interface ModelProperty {
+  /** INT, FLOAT, DOUBLE, BOOLEAN, STRING, BYTES or STREAM. */
+  type?: string | undefined
+  /** ReadWrite or ReadOnly. */
+  accessMode?: string | undefined
+  minimum?: string | undefined
+  maximum?: string | undefined
+}
+
+export type Model = ReadonlyMap<string, ModelProperty>
+
+/** A write from this side of the link, by an MQTT client or a driver; null deletes the property. */
+export interface PropertyUpdate {
+  desired?: string | undefined
+  reported?: string | undefined
+  /** The type of a property that is new and that the model does not know. */
+  type?: string | undefined
+  optional?: boolean | undefined
+}
+
+export type Update = ReadonlyMap<string, PropertyUpdate | null>
+
+/** One row that changes: `before` is undefined for a property never seen. */
+export interface Change {
+  property: string
+  before: Twin | undefined
+  after: Twin
+}
+
+export interface Refusal {
+  property: string
+  reason: string
+}
+
+/** A value holds no more than this, in bytes of UTF-8. */
+export const maxValueBytes = 64 * 1024
+
+/** No device has more properties than this, deleted ones included. */
+export const maxProperties = 1000
+
+const empty: Slot = { value: undefined, at: undefined, version: 0 }
+const nothing: Twin = {
+  type: 'string',
+  optional: true,
+  deleted: true,
+  cloudDesired: undefined,
+  desired: empty,
+  reported: empty,
+}
+
+/** The twin as others see it: a tombstone is nothing. */
+export function visible(twin: Twin | undefined): Twin | undefined {
+  return twin?.deleted ? undefined : twin
+}
+
+/** Whether anything changes that others see; what the cloud wrote last is not. */
+export function shows({ before, after }: Change): boolean {
+  if (before === undefined || before.deleted) return !after.deleted
+  return (
+    before.deleted !== after.deleted ||
+    before.type !== after.type ||
+    before.optional !== after.optional ||
+    before.desired !== after.desired ||
+    before.reported !== after.reported
+  )
+}
+
+export interface LocalWrite {
+  twins: Twins
+  update: Update
+  model: Model
+  /** Milliseconds since the epoch. */
+  now: number
+}
+
+/**
+ * What a write of an MQTT client or a driver changes. Refused as a whole when one property is wrong, so that nobody has
+ * to find out which half of a message was taken.
+ */
+export function applyLocal({ twins, update, model, now }: LocalWrite): { changes: Change[] } | { refusal: Refusal } {
+  const changes: Change[] = []
+  let added = 0
+  for (const [property, write] of update) {
+    const before = twins.get(property)
+    const reason = refusalOf(write, before, model.get(property))
+    if (reason !== undefined) return { refusal: { property, reason } }
+    const after =
+      write === null ? tombstone(before, now) : written(before, write, { now, type: typeOf(model, property) })
+    if (after === before || after === undefined) continue
+    if (before === undefined) added++
+    changes.push({ property, before, after })
+  }
+  const last = changes.at(-1)
+  if (added > 0 && last !== undefined && twins.size + added > maxProperties) {
+    return { refusal: { property: last.property, reason: `a device has at most ${maxProperties} properties` } }
+  }
+  return { changes }
+}
+
+function refusalOf(
+  write: PropertyUpdate | null,
+  before: Twin | undefined,
+  modelled: ModelProperty | undefined,
+): string | undefined {
+  const held = visible(before)
+  if (write === null) return held?.optional === false ? 'the property is not optional and cannot be deleted' : undefined
+  const { desired, reported } = write
+  if (modelled?.accessMode === 'ReadOnly' && desired !== undefined && desired !== (held?.desired.value ?? '')) {
+    return 'the property is read-only: its desired value may not be written'
+  }
+  if (modelled === undefined && held === undefined && !freeTypes.has(write.type ?? '')) {
+    return 'the value type is not allowed'
+  }
+  const rule = modelled ?? { type: ruleOf(held?.type ?? write.type ?? '') }
+  return (
+    (desired === undefined ? undefined : validateValue(rule, desired)) ??
+    (reported === undefined ? undefined : validateValue(rule, reported))
+  )
+}
+
+/** The types that a client may give a property that the model does not know. */
+const freeTypes: ReadonlySet<string> = new Set(['', 'string', 'int', 'integer', 'float', 'boolean'])
+
+/** The model's type for a twin type of MQTT. */
+function ruleOf(type: string): string {
+  return type === 'integer' ? 'INT' : type.toUpperCase()
+}
+
+function tombstone(before: Twin | undefined, now: number): Twin | undefined {
+  if (before === undefined || before.deleted) return before
+  const gone = (slot: Slot): Slot => ({ value: undefined, at: now, version: slot.version + 1 })
+  return { ...before, deleted: true, optional: true, desired: gone(before.desired), reported: gone(before.reported) }
+}
+
+function written(
+  before: Twin | undefined,
+  write: PropertyUpdate,
+  { now, type }: { now: number; type: string | undefined },
+): Twin {
+  const held = visible(before)
+  const base = held ?? { ...(before ?? nothing), type: type ?? (write.type || 'string'), deleted: false }
+  const desired = put(base.desired, write.desired, now)
+  const reported = put(base.reported, write.reported, now)
+  const optional = base.optional && write.optional !== false
+  if (held && desired === held.desired && reported === held.reported && optional === held.optional) return held
+  return { ...base, optional, desired, reported }
+}
+
+/** The slot with a value in it; the same slot when it holds that value already. */
+function put(slot: Slot, value: string | undefined, now: number): Slot {
+  return value === undefined || value === slot.value ? slot : { value, at: now, version: slot.version + 1 }
+}
+
+export interface CloudWrite {
+  twins: Twins
+  /** Desired values by property, as `spec.properties[].desired.value` has them. Empty text wants nothing. */
+  desired: ReadonlyMap<string, string>
+  model: Model
+  now: number
+}
+
+/**
+ * What the desired values of a Device change. Repeating it changes nothing more. A value that the model refuses is left
+ * out and named; the old one stays, and the new one is tried again when the model or the value changes.
+ */
+export function applyCloud({ twins, desired, model, now }: CloudWrite): { changes: Change[]; refusals: Refusal[] } {
+  const changes: Change[] = []
+  const refusals: Refusal[] = []
+  for (const property of new Set([...twins.keys(), ...desired.keys()])) {
+    const before = twins.get(property)
+    const want = desired.get(property) || undefined
+    const reason = want === undefined ? undefined : refusalOfDesired(want, model.get(property))
+    if (reason !== undefined) refusals.push({ property, reason })
+    const value = reason === undefined ? want : before?.cloudDesired
+    const after = edited(before, value, { now, type: typeOf(model, property) })
+    if (after !== undefined && after !== before) changes.push({ property, before, after })
+  }
+  return { changes, refusals }
+}
+
+function refusalOfDesired(value: string, modelled: ModelProperty | undefined): string | undefined {
+  if (modelled?.accessMode === 'ReadOnly') return 'the property is read-only: its desired value may not be written'
+  return validateValue(modelled, value)
+}
+
+function edited(
+  before: Twin | undefined,
+  value: string | undefined,
+  { now, type }: { now: number; type: string | undefined },
+): Twin | undefined {
+  const typed = before && !before.deleted && type !== undefined && before.type !== type ? { ...before, type } : before
+  if (value === before?.cloudDesired) return typed
+  const base = typed ?? { ...nothing, type: type ?? 'string' }
+  const desired = value === base.desired.value ? base.desired : { value, at: now, version: base.desired.version + 1 }
+  if (!base.deleted) return { ...base, cloudDesired: value, desired }
+  // The cloud no longer wants anything of a deleted property: it stays deleted.
+  if (value === undefined) return { ...base, cloudDesired: undefined }
+  return { ...base, type: type ?? base.type, deleted: false, cloudDesired: value, desired }
+}
+
+/** The desired values that the device does not report yet. Empty text wants nothing. */
+export function delta(twins: Twins): Map<string, string> {
+  const differing = new Map<string, string>()
+  for (const [property, { deleted, desired, reported }] of twins) {
+    if (!deleted && desired.value && desired.value !== reported.value) differing.set(property, desired.value)
+  }
+  return differing
+}
+
+/** What goes upward of these changes, by property: null for a deleted one. Undefined when nothing shows. */
+export function reportOf(changes: readonly Change[]): Record<string, TwinReport | null> | undefined {
+  const shown = changes.filter(shows)
+  if (shown.length === 0) return undefined
+  return Object.fromEntries(shown.map(({ property, after }) => [property, after.deleted ? null : twinReport(after)]))
+}
+
+export function twinReport({ type, desired, reported }: Twin): TwinReport {
+  const report: TwinReport = { type }
+  if (desired.value !== undefined) report.desired = { value: desired.value, at: desired.at ?? 0 }
+  if (reported.value !== undefined) report.reported = { value: reported.value, at: reported.at ?? 0 }
+  return report
+}
+
+const namePattern = /^[a-zA-Z0-9\-_.,:/@#]{1,128}$/
+
+/** Whether an MQTT client may name a property so, by KubeEdge's rule. */
+export function isPropertyName(text: string): boolean {
+  // "__proto__" would not survive as a key of a plain object on its way to the cloud.
+  return namePattern.test(text) && text !== '__proto__'
+}
+
+/** The twin type of a property that the model knows. */
+function typeOf(model: Model, property: string): string | undefined {
+  return model.get(property)?.type?.toLowerCase()
+}
+
+/**
+ * Why `value` does not fit the model, or undefined when it does. The texts for types are KubeEdge's. A property that the
+ * model does not know takes any text. A minimum or maximum that is no number itself says nothing.
+ */
+export function validateValue(modelled: ModelProperty | undefined, value: string): string | undefined {
+  const bytes = Buffer.byteLength(value)
+  if (bytes > maxValueBytes) return `the value has ${bytes} bytes, at most ${maxValueBytes} are allowed`
+  if (/\p{Surrogate}/u.test(value)) return 'the value is not valid UTF-8'
+  switch (modelled?.type) {
+    case 'INT':
+      return isInteger(value)
+        ? beyond(BigInt(value.replace('+', '')), modelled, integerOf)
+        : 'the value is not int or integer'
+    case 'FLOAT':
+    case 'DOUBLE':
+      return isFloat(value) ? beyond(floatOf(value), modelled, numberOf) : 'the value is not float'
+    case 'BOOLEAN':
+      return value === 'true' || value === 'false' ? undefined : 'the bool value must be true or false'
+    default:
+      return undefined
+  }
+}
+
+/** `limitOf` reads a limit in the value's own number type, so that large integers are compared exactly. */
+function beyond<N extends number | bigint>(
+  value: N,
+  { minimum, maximum }: ModelProperty,
+  limitOf: (text: string) => N | number | undefined,
+): string | undefined {
+  const least = minimum === undefined ? undefined : limitOf(minimum)
+  const most = maximum === undefined ? undefined : limitOf(maximum)
+  // Written so that NaN, which is neither above nor below, is not within limits.
+  if (least !== undefined && !(value >= least)) return `the value ${value} is below the minimum ${minimum}`
+  if (most !== undefined && !(value <= most)) return `the value ${value} is above the maximum ${maximum}`
+  return undefined
+}
+
+const largest = 2n ** 63n - 1n
+
+/** A signed 64-bit integer in decimal. */
+function isInteger(text: string): boolean {
+  if (!/^[+-]?\d{1,40}$/.test(text)) return false
+  const value = BigInt(text.replace('+', ''))
+  return value <= largest && value >= -largest - 1n
+}
+
+/** A decimal 64-bit float, also `NaN` and `Inf`, which sensors do send. */
+function isFloat(text: string): boolean {
+  if (/^[+-]?(nan|inf|infinity)$/i.test(text)) return true
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) && Number.isFinite(Number(text))
+}
+
+function floatOf(text: string): number {
+  const named = /^([+-]?)(inf|infinity)$/i.exec(text)
+  return named ? (named[1] === '-' ? -Infinity : Infinity) : Number(text)
+}
+
+function integerOf(text: string): bigint | number | undefined {
+  return isInteger(text) ? BigInt(text.replace('+', '')) : numberOf(text)
+}
+
+function numberOf(text: string): number | undefined {
+  const value = text.trim() === '' ? Number.NaN : Number(text)
+  return Number.isNaN(value) ? undefined : value
+}
