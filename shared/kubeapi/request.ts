@@ -80,7 +80,8 @@ export interface ListOptions {
   limit: number
   continue: string
   allowWatchBookmarks: boolean
-  sendInitialEvents: boolean
+  /** Undefined when the client did not say. */
+  sendInitialEvents: boolean | undefined
   /** Seconds; 0 for the server's choice. */
   timeoutSeconds: number
 }
@@ -96,7 +97,7 @@ export function listOptions(query: URLSearchParams): ListOptions {
     limit: int(query, 'limit'),
     continue: query.get('continue') ?? '',
     allowWatchBookmarks: bool(query, 'allowWatchBookmarks'),
-    sendInitialEvents: bool(query, 'sendInitialEvents'),
+    sendInitialEvents: query.has('sendInitialEvents') ? bool(query, 'sendInitialEvents') : undefined,
     timeoutSeconds: int(query, 'timeoutSeconds'),
   }
   checkVersions(options)
@@ -115,7 +116,7 @@ function checkVersions(options: ListOptions): void {
   if (options.continue !== '') {
     throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided')
   }
-  if (options.watch && !options.sendInitialEvents) {
+  if (options.watch && options.sendInitialEvents === undefined) {
     throw badRequest(
       'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
     )

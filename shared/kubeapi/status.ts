@@ -9,6 +9,13 @@ export interface Subject {
   name?: string
 }
 
+/** A `StatusCause` that is not about the content of a field. */
+export interface AnyCause {
+  reason: string
+  message: string
+  field?: string
+}
+
 interface Failure {
   code: number
   reason: string
@@ -103,7 +110,7 @@ export function conflict(subject: Subject, why: string): StatusError {
   })
 }
 
-export function forbidden(subject: Subject, why: string, causes?: readonly Cause[]): StatusError {
+export function forbidden(subject: Subject, why: string, causes?: readonly AnyCause[]): StatusError {
   const what = subject.name === undefined ? qualified(subject) : `${qualified(subject)} "${subject.name}"`
   return new StatusError({
     code: 403,

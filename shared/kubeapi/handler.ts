@@ -1,0 +1,126 @@
+import type { Clock } from '../clock.ts'
+import { explain } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { type Attributes, type Authorize, denied, type User } from './access.ts'
+import { documentFor } from './documents.ts'
+import type { Registry } from './registry.ts'
+import { parseTarget, type ResourceTarget } from './request.ts'
+import { type Answer, type Call, jsonAnswer, resourceCall } from './resource-call.ts'
+import type { Json } from './schema.ts'
+import { internalError, methodNotAllowed, noSuchPath, StatusError } from './status.ts'
+import type { Storage } from './storage.ts'
+import type { WatchHub } from './watch.ts'
+
+/** A request, however it came in. */
+export interface ApiRequest {
+  method: string
+  /** Path and query. */
+  url: string
+  /** By lower-case name. */
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Reads the whole body; throws a 413 `StatusError` when it is too large. */
+  body: () => Promise<Buffer>
+  user: User
+}
+
+export interface HandlerOptions {
+  storage: Storage
+  registry: Registry
+  hub: WatchHub
+  authorize: Authorize
+  clock: Clock
+  log: Log
+  /** A new UUID. */
+  uid: () => string
+  /** A draw from [0, 1). */
+  random: () => number
+  /** `host:port` for discovery. */
+  address: () => string
+  /** What `/version` says. */
+  version: Json
+}
+
+/** Answers requests by the Kubernetes conventions. Whatever comes in, what goes out is an answer or a `Status`. */
+export function createHandler(options: HandlerOptions): (request: ApiRequest) => Promise<Answer> {
+  return async (request) => {
+    const started = options.clock.monotonic()
+    const answer = await route(options, request).catch((error: unknown) => refusal(options, request, error))
+    logAccess(options, request, answer, started)
+    return answer
+  }
+}
+
+async function route(options: HandlerOptions, request: ApiRequest): Promise<Answer> {
+  const url = new URL(request.url, 'http://server')
+  const target = parseTarget(url.pathname)
+  if (target.is === 'other') return document(options, request, target.path)
+  const verb = verbOf(request.method, target, url.searchParams)
+  check(options, request.user, { ...target, verb, path: '' })
+  const kind = options.registry.find(target.group, target.version, target.resource)
+  if (kind === undefined) throw noSuchPath()
+  const call: Call = { ...options, request, kind, target, verb, query: url.searchParams }
+  return resourceCall(call)
+}
+
+function document(options: HandlerOptions, { method, headers, user }: ApiRequest, path: string): Answer {
+  const attributes = { group: '', resource: '', subresource: '', namespace: '', name: '' }
+  check(options, user, { ...attributes, verb: method.toLowerCase(), path })
+  const { contentType, body } = documentFor({
+    method,
+    path,
+    accept: header(headers.accept),
+    kinds: options.registry.kinds,
+    address: options.address(),
+    version: options.version,
+  })
+  return { code: 200, headers: { 'content-type': contentType }, body }
+}
+
+function header(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join(',') : value
+}
+
+function check({ authorize }: HandlerOptions, user: User, attributes: Attributes): void {
+  const verdict = authorize(user, attributes)
+  if (!verdict.allowed) throw denied(user, attributes, verdict)
+}
+
+/** The verb of Kubernetes that a method means here. Throws a 405 `StatusError`. */
+function verbOf(method: string, target: ResourceTarget, query: URLSearchParams): string {
+  const collection = target.name === ''
+  switch (method) {
+    case 'GET':
+    case 'HEAD': {
+      const watch = query.get('watch')
+      if (target.watch || (watch !== null && watch !== '0' && watch !== 'false')) return 'watch'
+      return collection ? 'list' : 'get'
+    }
+    case 'POST':
+      return 'create'
+    case 'PUT':
+      return 'update'
+    case 'PATCH':
+      return 'patch'
+    case 'DELETE':
+      return collection ? 'deletecollection' : 'delete'
+    default:
+      throw methodNotAllowed()
+  }
+}
+
+/** The `Status` for an error: those made for clients as they are, all others as a 500 that is logged. */
+function refusal({ log }: HandlerOptions, request: ApiRequest, error: unknown): Answer {
+  if (error instanceof StatusError) return jsonAnswer(error.code, error.status, error.headers)
+  log.error({ method: request.method, url: request.url, reason: explain(error) }, 'api request failed')
+  const status = internalError(explain(error))
+  return jsonAnswer(status.code, status.status)
+}
+
+/** Who wrote what is always told; reads only when somebody looks closely. */
+function logAccess({ log, clock }: HandlerOptions, request: ApiRequest, answer: Answer, started: number): void {
+  const write = request.method !== 'GET' && request.method !== 'HEAD'
+  const ms = Math.round((clock.monotonic() - started) * 10) / 10
+  const { method, url, user } = request
+  const agent = header(request.headers['user-agent'])?.slice(0, 80)
+  log[write ? 'info' : 'debug']({ user: user.name, method, url, code: answer.code, ms, agent }, 'api')
+}

@@ -1,0 +1,96 @@
+import { canonical } from '../canonical.ts'
+import type { KubeObject } from '../objects.ts'
+import { forbidden, invalid as invalidField } from './causes.ts'
+import { fromStorage, toStorage } from './convert.ts'
+import { finished } from './create.ts'
+import { settle } from './lifecycle.ts'
+import { badRequest, conflict, invalid, modifiedMeanwhile, notFound } from './status.ts'
+import { admit } from './validate.ts'
+import { acceptOrThrow, type Draft, keyOf, subjectOf, toDraft, type WriteContext, type Written } from './write.ts'
+
+export interface Update {
+  name: string
+  /** Empty for the object itself. */
+  subresource: string
+  /** What the client wants of the stored object: the body of a PUT, or the object patched. */
+  change: (old: KubeObject) => unknown
+  /** A body without resourceVersion is a fault for some kinds; a patch never is. */
+  patch: boolean
+}
+
+/** Replaces or patches an object. Throws a `StatusError`. A write that changes nothing is none. */
+export function update(context: WriteContext, { name, subresource, change, patch }: Update): Written {
+  const { tx, kind } = context
+  const key = keyOf(context, name)
+  const entry = tx.get(key)
+  if (entry === undefined) throw notFound(subjectOf(kind, name))
+  const old = fromStorage(kind, entry.object)
+  const draft = toDraft(context, change(old))
+  checkIdentity(kind, old, draft, patch)
+  const { object, warnings } = acceptOrThrow(
+    context,
+    admit({
+      kind,
+      operation: 'update',
+      ...(subresource === '' ? {} : { subresource }),
+      object: { ...draft, metadata: carryOver(old, draft) },
+      old,
+    }),
+  )
+  checkFinalizers(kind, old, object)
+  const next = finished(context, toStorage(kind, object))
+  if (sameContent(next, entry.object)) return { code: 200, object: old, warnings }
+  const stored = settle(context, key, next)
+  return { code: 200, object: fromStorage(kind, stored), warnings }
+}
+
+type Kind = WriteContext['kind']
+
+function checkIdentity(kind: Kind, old: KubeObject, { metadata }: Draft, patch: boolean): void {
+  const { name, uid, resourceVersion } = metadata
+  const subject = subjectOf(kind, old.metadata.name)
+  if (name !== old.metadata.name) {
+    throw badRequest(`the name of the object (${name ?? ''}) does not match the name on the URL (${old.metadata.name})`)
+  }
+  if (uid && uid !== old.metadata.uid) {
+    throw conflict(subject, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`)
+  }
+  if (!resourceVersion) {
+    if (patch || !needsVersion(kind)) return
+    throw invalid(subject, [invalidField('metadata.resourceVersion', 0, 'must be specified for an update')])
+  }
+  if (resourceVersion !== old.metadata.resourceVersion) throw conflict(subject, modifiedMeanwhile)
+}
+
+/** Kinds that Kubernetes does not let anyone overwrite unseen. */
+function needsVersion(kind: Kind): boolean {
+  return kind.custom || kind.kind === 'Lease' || kind.kind === 'CustomResourceDefinition'
+}
+
+/** What no client writes stays as it is. */
+function carryOver(old: KubeObject, { metadata }: Draft): Record<string, unknown> {
+  const { managedFields, selfLink, ...sent } = metadata
+  const { uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation } =
+    old.metadata
+  const kept = { uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation }
+  for (const [field, value] of Object.entries(kept)) {
+    if (value === undefined) delete sent[field]
+    else sent[field] = value
+  }
+  return sent
+}
+
+function checkFinalizers(kind: Kind, old: KubeObject, object: KubeObject): void {
+  if (old.metadata.deletionTimestamp === undefined) return
+  const before = old.metadata.finalizers ?? []
+  const added = (object.metadata.finalizers ?? []).filter((one) => !before.includes(one))
+  if (added.length === 0) return
+  const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`
+  throw invalid(subjectOf(kind, object.metadata.name), [forbidden('metadata.finalizers', why)])
+}
+
+/** Equal in everything but the resourceVersion. */
+function sameContent(a: KubeObject, b: KubeObject): boolean {
+  const bare = (object: KubeObject) => canonical({ ...object, metadata: { ...object.metadata, resourceVersion: '' } })
+  return bare(a) === bare(b)
+}
