@@ -1,0 +1,250 @@
+import { type Hash, hashOf } from '@kedge/shared/changes'
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import {
+  contentOf,
+  contentText,
+  type Key,
+  type KubeObject,
+  keyOf,
+  parseKey,
+  type Resource,
+} from '@kedge/shared/objects'
+import type { Service } from '@kedge/shared/service'
+import type { Kube } from './client.ts'
+import type { Counters } from './counters.ts'
+import { IndexByNode } from './index-by-node.ts'
+import { Listeners } from './listeners.ts'
+import { collectionPath, type WatchedResource, watchedResources } from './paths.ts'
+import { isEdgeNode, nodeOf, trim } from './trim.ts'
+import { WatchLoop, type WatchSink } from './watch-loop.ts'
+
+export interface CatalogEntry {
+  readonly key: Key
+  readonly object: KubeObject
+  /** Of the content that an edge would hold; computed when first asked for. */
+  readonly hash: Hash
+}
+
+/** `before` and `after` are the object as kept; one of them is missing when it came or went. */
+export interface CatalogChange {
+  key: Key
+  before?: KubeObject
+  after?: KubeObject
+}
+
+export interface NodeChange {
+  name: string
+  before?: KubeObject
+  after?: KubeObject
+}
+
+class Entry implements CatalogEntry {
+  readonly key: Key
+  readonly object: KubeObject
+  readonly #resource: Resource
+  #hash: Hash | undefined
+
+  constructor(resource: Resource, key: Key, object: KubeObject) {
+    this.#resource = resource
+    this.key = key
+    this.object = object
+  }
+
+  get hash(): Hash {
+    this.#hash ??= hashOf(this.key, contentText(this.#resource, this.object))
+    return this.#hash
+  }
+}
+
+export interface CatalogOptions {
+  kube: Pick<Kube, 'list' | 'watch'>
+  log: Log
+  clock: Clock
+  counters?: Counters
+}
+
+/**
+ * The newest copy of everything that edge nodes may need, as one watch per kind tells it.
+ *
+ * Invariants:
+ * - the indexes agree with the entries after every change, and listeners are told after both;
+ * - pods are kept when they are bound to an edge node. When a node becomes one, the pods that were bound to it before
+ *   are listed again, so none is missed. ConfigMaps and Secrets are all kept for now: which of them pods refer to is
+ *   known only node by node.
+ */
+export class Catalog implements Service {
+  /** Resolves once every kind has been listed: before that, absence proves nothing. */
+  readonly ready: Promise<void>
+  readonly #entries = new Map<Key, Entry>()
+  readonly #nodes = new Map<string, KubeObject>()
+  readonly #byNode = { pods: new IndexByNode(), devices: new IndexByNode() }
+  /** Nodes, not at the edge as far as known, that pods were bound to which were not kept. */
+  readonly #passedOver = new Set<string>()
+  readonly #loops: Record<WatchedResource, WatchLoop>
+  readonly #changes: Listeners<CatalogChange>
+  readonly #nodeChanges: Listeners<NodeChange>
+  readonly #unlisted = new Set<WatchedResource>(watchedResources)
+  readonly #readyNow: () => void
+  #stopped = false
+
+  constructor(options: CatalogOptions) {
+    const { promise, resolve } = deferred()
+    this.ready = promise
+    this.#readyNow = resolve
+    const onError = (error: unknown) => options.log.error({ error: explain(error) }, 'catalog listener failed')
+    this.#changes = new Listeners(onError)
+    this.#nodeChanges = new Listeners(onError)
+    const loop = (resource: WatchedResource) =>
+      new WatchLoop({ ...options, path: collectionPath(resource), sink: this.#sinkOf(resource) })
+    this.#loops = Object.fromEntries(watchedResources.map((resource) => [resource, loop(resource)])) as Record<
+      WatchedResource,
+      WatchLoop
+    >
+  }
+
+  /** The nodes come first: which pods are kept depends on them. */
+  start(): void {
+    for (const [resource, loop] of Object.entries(this.#loops)) if (resource !== 'pods') loop.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await Promise.all(Object.values(this.#loops).map((loop) => loop.stop()))
+  }
+
+  get(key: Key): CatalogEntry | undefined {
+    return this.#entries.get(key)
+  }
+
+  /** What an edge needs of the object. */
+  content(key: Key): KubeObject | undefined {
+    const entry = this.#entries.get(key)
+    return entry && contentOf(resourceOf(key), entry.object)
+  }
+
+  /** The canonical text of `content(key)`: what is hashed. */
+  text(key: Key): string | undefined {
+    const entry = this.#entries.get(key)
+    return entry && contentText(resourceOf(key), entry.object)
+  }
+
+  podsOn(node: string): Iterable<KubeObject> {
+    return this.#objects(this.#byNode.pods.on(node))
+  }
+
+  devicesOn(node: string): Iterable<KubeObject> {
+    return this.#objects(this.#byNode.devices.on(node))
+  }
+
+  node(name: string): KubeObject | undefined {
+    return this.#nodes.get(name)
+  }
+
+  nodes(): Iterable<KubeObject> {
+    return this.#nodes.values()
+  }
+
+  keys(): Iterable<Key> {
+    return this.#entries.keys()
+  }
+
+  /** Calls `listener` after every change of an object other than a node; returns the way to stop. */
+  onChange(listener: (change: CatalogChange) => void): () => void {
+    return this.#changes.add(listener)
+  }
+
+  onNodeChange(listener: (change: NodeChange) => void): () => void {
+    return this.#nodeChanges.add(listener)
+  }
+
+  *#objects(keys: Iterable<Key>): Iterable<KubeObject> {
+    for (const key of keys) {
+      const entry = this.#entries.get(key)
+      if (entry !== undefined) yield entry.object
+    }
+  }
+
+  #sinkOf(resource: WatchedResource): WatchSink {
+    const set = (name: string, object: KubeObject | undefined) =>
+      resource === 'nodes' ? this.#setNode(name, object) : this.#set(resource, name as Key, object)
+    const nameOf = (object: KubeObject) =>
+      resource === 'nodes'
+        ? object.metadata.name
+        : keyOf(resource, object.metadata.namespace ?? '', object.metadata.name)
+    return {
+      trim: (object) => trim(resource, object),
+      put: (object) => set(nameOf(object), trim(resource, object)),
+      remove: (object) => set(nameOf(object), undefined),
+      replace: (objects) => {
+        const listed = new Map(objects.map((object) => [nameOf(object), object]))
+        for (const name of [...this.#namesOf(resource)]) if (!listed.has(name)) set(name, undefined)
+        for (const [name, object] of listed) set(name, object)
+        this.#listed(resource)
+      },
+    }
+  }
+
+  *#namesOf(resource: WatchedResource): Iterable<string> {
+    if (resource === 'nodes') yield* this.#nodes.keys()
+    else for (const key of this.#entries.keys()) if (key.startsWith(`${resource}/`)) yield key
+  }
+
+  #listed(resource: WatchedResource): void {
+    if (resource === 'nodes' && !this.#stopped) this.#loops.pods.start()
+    this.#unlisted.delete(resource)
+    if (this.#unlisted.size === 0) this.#readyNow()
+  }
+
+  #set(resource: Resource, key: Key, given: KubeObject | undefined): void {
+    const after = given !== undefined && this.#isWanted(resource, given) ? given : undefined
+    const before = this.#entries.get(key)?.object
+    if (sameVersion(before, after)) return
+    if (after === undefined) this.#entries.delete(key)
+    else this.#entries.set(key, new Entry(resource, key, after))
+    if (resource === 'pods' || resource === 'devices') this.#byNode[resource].change(key, before, after)
+    this.#changes.tell({ key, before, after })
+  }
+
+  #isWanted(resource: Resource, object: KubeObject): boolean {
+    if (resource !== 'pods') return true
+    const name = nodeOf(object)
+    const node = name === undefined ? undefined : this.#nodes.get(name)
+    if (node !== undefined && isEdgeNode(node)) return true
+    if (name !== undefined) this.#passedOver.add(name)
+    return false
+  }
+
+  #setNode(name: string, after: KubeObject | undefined): void {
+    const before = this.#nodes.get(name)
+    if (sameVersion(before, after)) return
+    if (after === undefined) this.#nodes.delete(name)
+    else this.#nodes.set(name, after)
+    if (after !== undefined && isEdgeNode(after) && this.#passedOver.delete(name)) this.#loops.pods.relist()
+    this.#nodeChanges.tell({ name, before, after })
+  }
+}
+
+function resourceOf(key: Key): Resource {
+  const parts = parseKey(key)
+  if (parts === undefined) throw new Error(`not a key: ${key}`)
+  return parts.resource
+}
+
+/** Also true of nothing and nothing. A list after an outage repeats most of what is known. */
+function sameVersion(before: KubeObject | undefined, after: KubeObject | undefined): boolean {
+  if (before === undefined || after === undefined) return before === after
+  const version = after.metadata.resourceVersion
+  return (
+    version !== undefined && version === before.metadata.resourceVersion && before.metadata.uid === after.metadata.uid
+  )
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => {}
+  const promise = new Promise<void>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}

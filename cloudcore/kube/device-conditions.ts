@@ -1,0 +1,119 @@
+import { type Device, type DeviceModel, parseDevice, parseDeviceModel } from '@kedge/shared/devices'
+import type { KubeObject } from '@kedge/shared/objects'
+import { validateValue } from '@kedge/shared/twin'
+import { type Condition, conditionOf } from './conditions.ts'
+import type { StatusTwin } from './device-status.ts'
+
+/** `unknown`: cloudcore has not yet had the time to find out, or the link has only just gone. */
+export type NodeStanding = 'missing' | 'connected' | 'disconnected' | 'unknown'
+
+export interface DeviceFacts {
+  device: KubeObject
+  /** The DeviceModel that the device refers to, if there is one. */
+  model: KubeObject | undefined
+  node: NodeStanding
+  /** The twins as the status will have them. */
+  twins: readonly StatusTwin[]
+}
+
+interface Fault {
+  status: 'False' | 'Unknown'
+  reason: string
+  message: string
+}
+
+/**
+ * What cloudcore has to say of a device: `Ready`, whether there is all that it takes to reach the device, with the first
+ * fault as the reason and all of them in the message; and `InSync`, whether the device reports what is desired.
+ */
+export function deviceConditions(facts: DeviceFacts): Condition[] {
+  const { generation } = facts.device.metadata
+  const parsed = parseDevice(facts.device)
+  if (!parsed.ok)
+    return [{ ...readyOf([{ status: 'False', reason: 'Invalid', message: parsed.reason }]), ...observed(generation) }]
+  const ready = facts.node === 'unknown' ? undecided(facts, parsed.device) : readyOf(faultsOf(facts, parsed.device))
+  const conditions = ready === undefined ? [] : [ready]
+  return [...conditions, inSync(parsed.device, facts.twins)].map((condition) => ({
+    ...condition,
+    ...observed(generation),
+  }))
+}
+
+function observed(generation: number | undefined): { observedGeneration?: number } {
+  return generation === undefined ? {} : { observedGeneration: generation }
+}
+
+/** Faults in the manifest are told at once; until the node's standing is known, nothing else is said anew. */
+function undecided(facts: DeviceFacts, device: Device): Condition | undefined {
+  const faults = faultsOf({ ...facts, node: 'connected' }, device)
+  if (faults.length > 0) return readyOf(faults)
+  const held = conditionOf(facts.device.status, 'Ready')
+  return held?.reason === 'Synced' || held?.reason === 'NodeDisconnected' ? held : undefined
+}
+
+function readyOf(faults: Fault[]): Condition {
+  const [first] = faults
+  if (first === undefined)
+    return { type: 'Ready', status: 'True', reason: 'Synced', message: 'the device is kept by its node' }
+  const { status, reason } = first
+  return { type: 'Ready', status, reason, message: faults.map(({ message }) => message).join('; ') }
+}
+
+function faultsOf({ device, model, node }: DeviceFacts, parsed: Device): Fault[] {
+  const fault = (reason: string, message: string): Fault => ({ status: 'False', reason, message })
+  const faults: Fault[] = []
+  const modelName = parsed.spec?.deviceModelRef?.name ?? ''
+  const nodeName = parsed.spec?.nodeName ?? ''
+  if (modelName === '') faults.push(fault('ModelNotSet', 'spec.deviceModelRef.name is empty: name a DeviceModel'))
+  else if (model === undefined)
+    faults.push(
+      fault('ModelNotFound', `DeviceModel ${modelName} does not exist in namespace ${device.metadata.namespace}`),
+    )
+  if (nodeName === '') faults.push(fault('NodeNotSet', 'spec.nodeName is empty: name the edge node of the device'))
+  else if (node === 'missing') faults.push(fault('NodeNotFound', `node ${nodeName} does not exist`))
+  if (model !== undefined) faults.push(...modelFaults(model, parsed))
+  if (nodeName !== '' && node === 'disconnected')
+    faults.push({
+      status: 'Unknown',
+      reason: 'NodeDisconnected',
+      message: `node ${nodeName} is out of reach: the values are the last that it reported`,
+    })
+  return faults
+}
+
+function modelFaults(model: KubeObject, device: Device): Fault[] {
+  const parsed = parseDeviceModel(model)
+  if (!parsed.ok)
+    return [
+      { status: 'False', reason: 'ModelInvalid', message: `DeviceModel ${model.metadata.name}: ${parsed.reason}` },
+    ]
+  const reasons = desiredFaults(parsed.model, device)
+  if (reasons.length === 0) return []
+  return [{ status: 'False', reason: 'DesiredInvalid', message: someOf(reasons) }]
+}
+
+/** Why desired values do not fit the model. */
+function desiredFaults(model: DeviceModel, device: Device): string[] {
+  const rules = new Map((model.spec?.properties ?? []).map((rule) => [rule.name, rule]))
+  return (device.spec?.properties ?? []).flatMap(({ name, desired }) => {
+    const rule = rules.get(name)
+    if (!desired?.value || rule === undefined) return []
+    if (rule.accessMode === 'ReadOnly') return [`desired value of ${name}: the property is read-only`]
+    const reason = validateValue(rule, desired.value)
+    return reason === undefined ? [] : [`desired value of ${name}: ${reason}`]
+  })
+}
+
+function inSync(device: Device, twins: readonly StatusTwin[]): Condition {
+  const reported = new Map(twins.map((twin) => [twin.propertyName, twin.reported?.value]))
+  const apart = (device.spec?.properties ?? [])
+    .filter(({ name, desired }) => desired?.value && desired.value !== reported.get(name))
+    .map(({ name }) => name)
+  if (apart.length === 0)
+    return { type: 'InSync', status: 'True', reason: 'AsDesired', message: 'the reported values are the desired ones' }
+  return { type: 'InSync', status: 'False', reason: 'Differs', message: `not yet as desired: ${someOf(apart)}` }
+}
+
+function someOf(texts: string[]): string {
+  return texts.length <= 5 ? texts.join('; ') : `${texts.slice(0, 5).join('; ')} and ${texts.length - 5} more`
+}

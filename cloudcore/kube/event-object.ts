@@ -1,0 +1,36 @@
+import { rfc3339 } from '@kedge/shared/clock'
+import type { KubeObject } from '@kedge/shared/objects'
+import type { EventReport } from '@kedge/shared/reports'
+
+/** Where the event of an object lives: with it, or in `default` when it has no namespace. */
+export function eventNamespace({ regarding }: EventReport): string {
+  return regarding.namespace || 'default'
+}
+
+/** The core/v1 Event of a report; `now` (ms) stands in for a time that no calendar has. */
+export function eventObject(node: string, report: EventReport, now: number): KubeObject {
+  const { regarding, type, reason, message, by } = report
+  const at = rfc3339(isTime(report.at) ? report.at : now)
+  const component = `kedge-${by}`
+  return {
+    apiVersion: 'v1',
+    kind: 'Event',
+    metadata: { name: report.id, namespace: eventNamespace(report) },
+    involvedObject: regarding,
+    type,
+    reason,
+    message,
+    source: { component, host: node },
+    reportingComponent: component,
+    reportingInstance: node,
+    firstTimestamp: at,
+    lastTimestamp: at,
+    count: 1,
+  }
+}
+
+const year10000 = Date.UTC(10_000, 0)
+
+function isTime(ms: number): boolean {
+  return ms >= 0 && ms < year10000
+}

@@ -1,0 +1,89 @@
+import type { Clock } from '@kedge/shared/clock'
+import type { Service } from '@kedge/shared/service'
+
+export interface Standing {
+  /** `unknown`: gone for less than the grace given, or not heard of since cloudcore started. */
+  is: 'connected' | 'disconnected' | 'unknown'
+  /** Wall time, milliseconds since the epoch. */
+  since: number
+}
+
+export interface PresenceOptions {
+  clock: Clock
+  /** How long a node may be gone before someone acts on it, in milliseconds; each who acts has a grace of his own. */
+  graces: readonly number[]
+  /** How long nodes have to come back after cloudcore has started, in milliseconds. */
+  startGrace: number
+}
+
+interface Link {
+  up: boolean
+  /** Wall time. */
+  since: number
+  /** Monotonic. */
+  at: number
+  timers: NodeJS.Timeout[]
+}
+
+/** Which nodes have a link, as the link tells it. A short interruption is nobody's business: hence the graces. */
+export class Presence implements Service {
+  readonly #options: PresenceOptions
+  readonly #links = new Map<string, Link>()
+  readonly #listeners = new Set<(node: string | undefined) => void>()
+  readonly #started: { since: number; at: number }
+  readonly #timers: NodeJS.Timeout[]
+
+  constructor(options: PresenceOptions) {
+    this.#options = options
+    this.#started = { since: options.clock.now(), at: options.clock.monotonic() }
+    this.#timers = [...new Set(options.graces.map((grace) => this.#startGrace(grace)))].map((grace) =>
+      setTimeout(() => this.#tell(undefined), grace),
+    )
+  }
+
+  /** `since` is wall time in milliseconds. */
+  connected(node: string, since: number = this.#options.clock.now()): void {
+    this.#set(node, true, since)
+  }
+
+  disconnected(node: string): void {
+    this.#set(node, false, this.#options.clock.now())
+  }
+
+  of(node: string, grace: number): Standing {
+    const link = this.#links.get(node)
+    const now = this.#options.clock.monotonic()
+    const from = link ?? this.#started
+    if (link?.up) return { is: 'connected', since: link.since }
+    const over = now - from.at >= (link === undefined ? this.#startGrace(grace) : grace)
+    return { is: over ? 'disconnected' : 'unknown', since: from.since }
+  }
+
+  /** Called with a node whose standing may have changed, or with undefined when that holds for all. */
+  onChange(listener: (node: string | undefined) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearTimeout(timer)
+    for (const { timers } of this.#links.values()) for (const timer of timers) clearTimeout(timer)
+  }
+
+  #startGrace(grace: number): number {
+    return Math.max(grace, this.#options.startGrace)
+  }
+
+  #set(node: string, up: boolean, since: number): void {
+    const before = this.#links.get(node)
+    if (before?.up === up) return
+    for (const timer of before?.timers ?? []) clearTimeout(timer)
+    const graces = up ? [] : this.#options.graces
+    const timers = graces.map((grace) => setTimeout(() => this.#tell(node), grace))
+    this.#links.set(node, { up, since, at: this.#options.clock.monotonic(), timers })
+    if (up) this.#tell(node)
+  }
+
+  #tell(node: string | undefined): void {
+    for (const listener of this.#listeners) listener(node)
+  }
+}
