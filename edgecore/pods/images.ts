@@ -1,0 +1,69 @@
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { PodConfig, Runtime } from './runtime.ts'
+import type { ImageState } from './situation.ts'
+
+interface Pulling {
+  is: 'pulling'
+  waiting: Set<() => void>
+}
+type Known = Pulling | { is: 'pulled'; pulledAt: number } | Failed
+type Failed = { is: 'failed'; message: string; failedAt: number; retryAt: number; tries: number }
+
+const firstWait = 10_000
+const longestWait = 300_000
+
+/**
+ * The images of this node. Pulls take minutes, so nobody waits inside one: a pull is begun, and who looked is called back.
+ *
+ * Invariant: an image is pulled once at a time, however many pods ask for it.
+ */
+export class Images {
+  readonly #runtime: Runtime
+  readonly #clock: Clock
+  readonly #known = new Map<string, Known>()
+
+  constructor(runtime: Runtime, clock: Clock) {
+    this.#runtime = runtime
+    this.#clock = clock
+  }
+
+  /** What is known of an image; `changed` is called once if that changes by itself. */
+  async look(image: string, changed: () => void): Promise<ImageState> {
+    const id = await this.#runtime.image(image)
+    const known = this.#known.get(image)
+    if (known?.is === 'pulling') {
+      known.waiting.add(changed)
+      return { is: 'pulling' }
+    }
+    if (known?.is === 'failed') return id === undefined ? known : { ...known, id }
+    if (id === undefined) return { is: 'absent' }
+    return known === undefined ? { is: 'present', id } : { is: 'present', id, pulledAt: known.pulledAt }
+  }
+
+  /** Begins a pull, unless one is under way; calls `done` after it, however it went. */
+  begin(image: string, pod: PodConfig, done: () => void): void {
+    const before = this.#known.get(image)
+    if (before?.is === 'pulling') {
+      before.waiting.add(done)
+      return
+    }
+    const pulling: Pulling = { is: 'pulling', waiting: new Set([done]) }
+    this.#known.set(image, pulling)
+    void this.#pull(image, pod, before?.is === 'failed' ? before.tries : 0).then((after) => {
+      this.#known.set(image, after)
+      for (const waiting of pulling.waiting) waiting()
+    })
+  }
+
+  async #pull(image: string, pod: PodConfig, failures: number): Promise<Known> {
+    try {
+      await this.#runtime.pull(image, pod)
+      return { is: 'pulled', pulledAt: this.#clock.now() }
+    } catch (error) {
+      const now = this.#clock.now()
+      const wait = Math.min(firstWait * 2 ** Math.min(failures, 10), longestWait)
+      return { is: 'failed', message: explain(error), failedAt: now, retryAt: now + wait, tries: failures + 1 }
+    }
+  }
+}

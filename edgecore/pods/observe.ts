@@ -1,0 +1,85 @@
+import type { Key, KubeObject } from '@kedge/shared/objects'
+import type { Objects } from '../store/objects.ts'
+import type { PodRow } from '../store/pods.ts'
+import type { Images } from './images.ts'
+import type { Mounts } from './mounts.ts'
+import type { PodName, Runtime } from './runtime.ts'
+import type { Failure, ImageState, Situation } from './situation.ts'
+import { readPod, type Wanted } from './spec.ts'
+import type { PodStatus } from './status.ts'
+import { type Lookup, unconfigured } from './unconfigured.ts'
+import { type VolumeFiles, volumeFiles } from './volume-files.ts'
+
+export interface Look {
+  situation: Situation
+  /** The pod as the cloud sent it. */
+  content?: KubeObject
+  /** What its volumes should hold. */
+  files: VolumeFiles
+  /** What was reported last of the wanted uid. */
+  previous?: PodStatus
+}
+
+export interface Observer {
+  objects: Objects
+  runtime: Runtime
+  images: Images
+  mounts: Mounts
+  now: () => number
+}
+
+export interface Subject {
+  name: PodName
+  key: Key
+  row?: PodRow
+  failures: ReadonlyMap<string, Failure>
+  /** Called once when something that was looked at changes by itself. */
+  changed: () => void
+}
+
+/** Looks at everything that concerns one pod. */
+export async function observe(observer: Observer, { name, key, row, failures, changed }: Subject): Promise<Look> {
+  const { objects, runtime, now } = observer
+  const lookup: Lookup = (one) => objects.get(one)?.content
+  const held = objects.get(key)
+  const wanted = held && judged(readPod(held.content, held.refused), runtime)
+  const files: VolumeFiles = held ? volumeFiles(held.content, lookup) : { volumes: new Map(), unsupported: [] }
+  const missing = held ? unconfigured(held.content, lookup) : new Map<string, string>()
+  const previous = row !== undefined && row.uid === wanted?.uid ? (row.status as unknown as PodStatus) : undefined
+  const volumes = wanted === undefined ? ({ is: 'ready' } as const) : await volumesOf(observer, wanted, files)
+  const images = wanted === undefined ? new Map<string, ImageState>() : await imagesOf(observer, wanted, changed)
+  // The engine comes last: what it says is what the plan is about.
+  const seen = await runtime.list(name)
+  const ended = previous?.phase === 'Succeeded' ? 'succeeded' : previous?.phase === 'Failed' ? 'failed' : undefined
+  return {
+    situation: {
+      ...(wanted && { wanted }),
+      ...(ended && { ended }),
+      ...{ seen, images, volumes, unconfigured: missing, failures, now: now() },
+    },
+    files,
+    ...(held && { content: held.content }),
+    ...(previous && { previous }),
+  }
+}
+
+/** The pod with what its engine has against it. */
+function judged(wanted: Wanted, runtime: Runtime): Wanted {
+  if (wanted.refusal !== undefined || wanted.spec === undefined) return wanted
+  const message = runtime.refusal(wanted.spec.config)
+  return message === undefined ? wanted : { ...wanted, refusal: { reason: 'RefusedByRuntime', message } }
+}
+
+async function volumesOf({ mounts }: Observer, wanted: Wanted, files: VolumeFiles): Promise<Situation['volumes']> {
+  if (files.missing !== undefined) return { is: 'missing', why: files.missing }
+  if (wanted.refusal !== undefined || wanted.deletion !== undefined) return { is: 'ready' }
+  return { is: (await mounts.holds(wanted.uid, files.volumes)) ? 'ready' : 'stale' }
+}
+
+async function imagesOf({ images }: Observer, wanted: Wanted, changed: () => void): Promise<Map<string, ImageState>> {
+  const states = new Map<string, ImageState>()
+  for (const { image } of wanted.spec?.containers ?? []) {
+    if (!states.has(image)) states.set(image, await images.look(image, changed))
+  }
+  return states
+}

@@ -1,0 +1,194 @@
+import { type Need, needOf } from './container.ts'
+import type { Sandbox } from './runtime.ts'
+import { fateOf, isRunning, type Own, ownOf, pastOf, type Situation } from './situation.ts'
+import type { Wanted, WantedContainer, WantedSpec } from './spec.ts'
+
+interface StepArgs {
+  /** Bring the files of the pod's volumes up to date. */
+  mount: object
+  /** Remove the files of a pod that is gone. */
+  unmount: { uid: string }
+  createSandbox: { attempt: number }
+  stopSandbox: { id: string }
+  removeSandbox: { id: string }
+  pull: { container: string; image: string }
+  /** Make a container and start it. */
+  run: { sandbox: string; container: WantedContainer; attempt: number; backoffMs: number; imageId: string }
+  /** Start one that was made and not started. */
+  start: { id: string; container: string }
+  stop: { id: string; container: string; graceMs: number; why: string }
+  remove: { id: string }
+  /** Nothing to do before `until` (ms since the epoch), or before something else happens. */
+  wait: { why: string; until?: number }
+}
+
+export type StepName = keyof StepArgs
+export type StepOf<Is extends StepName> = { is: Is } & StepArgs[Is]
+export type Step = { [Is in StepName]: StepOf<Is> }[StepName]
+/** A step that somebody does. */
+export type DueName = Exclude<StepName, 'wait'>
+export type Due = { [Is in DueName]: StepOf<Is> }[DueName]
+/** One doer per step: one that is forgotten does not compile. */
+export type Doers = { [Is in DueName]: (step: StepOf<Is>) => Promise<void> }
+
+/**
+ * What to do now for one pod, in this order. The steps of one plan do not need each other: one that fails leaves the
+ * others as they are. After them the world is looked at again; a plan of nothing but waits is a pod that has settled.
+ */
+export function plan(situation: Situation): Step[] {
+  return heldBack(steps(situation), situation)
+}
+
+function steps(situation: Situation): Step[] {
+  const { wanted, seen } = situation
+  const others = seen.filter(({ pod }) => pod.uid !== wanted?.uid)
+  // Two pods of one name never run at once: the old one goes first.
+  if (others.length > 0) return others.flatMap((sandbox) => removal(sandbox, situation.now))
+  if (wanted === undefined) return []
+  const own = ownOf(situation)
+  if (wanted.deletion)
+    return own.sandboxes.flatMap((sandbox) => stopping(sandbox, wanted.deletion?.graceMs ?? 0, situation.now))
+  if (wanted.spec === undefined) return []
+  const ended = fateOf(wanted.spec, own, situation.ended) !== 'open'
+  return ended
+    ? own.sandboxes.flatMap((one) => stopping(one, one.graceMs, situation.now))
+    : upward(wanted, wanted.spec, own, situation)
+}
+
+/** Towards everything that is wanted running. */
+function upward(wanted: Wanted, spec: WantedSpec, own: Own, situation: Situation): Step[] {
+  // What runs goes on; nothing new is made of what was refused.
+  if (wanted.refusal) return [{ is: 'wait', why: wanted.refusal.message }]
+  const { volumes } = situation
+  const files: Step[] = volumes.is === 'stale' ? [{ is: 'mount' }] : []
+  if (own.sandbox !== undefined) {
+    return [...files, ...containers(spec, own, own.sandbox, situation), ...leftovers(spec, own)]
+  }
+  if (files.length > 0) return files
+  if (volumes.is === 'missing') return [{ is: 'wait', why: volumes.why }]
+  return [{ is: 'createSandbox', attempt: (own.sandboxes[0]?.attempt ?? -1) + 1 }]
+}
+
+function containers(spec: WantedSpec, own: Own, sandbox: Sandbox, situation: Situation): Step[] {
+  return turnsOf(spec, own).flatMap((wanted) => {
+    const past = pastOf(own, wanted.name)
+    const need = needOf({ spec, wanted, past, since: sandbox.createdAt }, situation)
+    return need.is === 'nothing' ? [] : [stepFor(need, wanted, sandbox)]
+  })
+}
+
+function stepFor(need: Exclude<Need, { is: 'nothing' }>, wanted: WantedContainer, sandbox: Sandbox): Step {
+  const container = wanted.name
+  switch (need.is) {
+    case 'start':
+      return { is: 'start', id: need.id, container }
+    case 'pull':
+      return { is: 'pull', container, image: wanted.image }
+    case 'stop':
+      return { is: 'stop', id: need.id, container, graceMs: sandbox.graceMs, why: need.why }
+    case 'create': {
+      const { attempt, backoffMs, imageId } = need
+      return { is: 'run', sandbox: sandbox.id, container: wanted, attempt, backoffMs, imageId }
+    }
+    case 'wait': {
+      const why = need.message ?? need.reason
+      return need.until === undefined ? { is: 'wait', why } : { is: 'wait', why, until: need.until }
+    }
+  }
+}
+
+/**
+ * The containers whose turn it is: init containers one after the other, each when the one before has ended well (a
+ * sidecar: has started); then all others at once. Once one of those was made, the init containers are behind us.
+ */
+export function turnsOf(spec: WantedSpec, own: Own): WantedContainer[] {
+  const mains = spec.containers.filter(({ kind }) => kind === 'main')
+  const before = spec.containers.filter(({ kind }) => kind !== 'main')
+  const initialized = mains.some(({ name }) => pastOf(own, name).current)
+  const turns: WantedContainer[] = []
+  for (const wanted of before) {
+    if (initialized && wanted.kind === 'init') continue
+    turns.push(wanted)
+    if (!initialized && !letsPass(wanted, own)) return turns
+  }
+  return [...turns, ...mains]
+}
+
+/** Whether the init container or sidecar lets those behind it begin. */
+export function letsPass({ name, kind }: WantedContainer, own: Own): boolean {
+  const { latest, current } = pastOf(own, name)
+  if (latest === undefined || !current) return false
+  return kind === 'sidecar' ? isRunning(latest) : latest.state.is === 'exited' && latest.state.exitCode === 0
+}
+
+/** Of each name the newest two are kept, the older for its exit code; and no sandbox that has nothing to tell. */
+function leftovers(spec: WantedSpec, own: Own): Step[] {
+  const kept = new Set(
+    spec.containers.flatMap(({ name }) => {
+      const { latest, previous } = pastOf(own, name)
+      return [latest?.id, previous?.id]
+    }),
+  )
+  return own.sandboxes.flatMap((sandbox): Step[] => {
+    const spare = sandbox.containers.filter((container) => !kept.has(container.id) && !isRunning(container))
+    if (sandbox !== own.sandbox && spare.length === sandbox.containers.length)
+      return [{ is: 'removeSandbox', id: sandbox.id }]
+    return spare.map(({ id }) => ({ is: 'remove', id }))
+  })
+}
+
+/** Ends a sandbox and keeps what there is to tell of it. Sidecars end after the containers that they serve. */
+function stopping(sandbox: Sandbox, graceMs: number, now: number): Step[] {
+  const running = sandbox.containers.filter(isRunning)
+  const mains = running.filter(({ kind }) => kind !== 'sidecar')
+  const first = mains.length > 0 ? mains : running
+  if (first.length === 0) return sandbox.ready ? [{ is: 'stopSandbox', id: sandbox.id }] : []
+  return first.map(({ id, name, state }): Step => {
+    const until = state.is === 'stopping' ? state.until : Number.POSITIVE_INFINITY
+    // Asked again only when the grace became shorter. The margin keeps an equal wish from counting as a shorter one.
+    if (until > now + graceMs + 1000)
+      return { is: 'stop', id, container: name, graceMs, why: `Stopping container ${name}` }
+    return { is: 'wait', why: `container ${name} is stopping`, until }
+  })
+}
+
+function removal(sandbox: Sandbox, now: number): Step[] {
+  const steps = stopping(sandbox, sandbox.graceMs, now)
+  if (steps.length > 0) return steps
+  return [
+    { is: 'unmount', uid: sandbox.pod.uid },
+    { is: 'removeSandbox', id: sandbox.id },
+  ]
+}
+
+/** By which name the failures of a step are remembered. */
+export function subjectOf(step: Step): string {
+  switch (step.is) {
+    case 'run':
+      return `container/${step.container.name}`
+    case 'start':
+      return `container/${step.container}`
+    case 'pull':
+    case 'mount':
+    case 'wait':
+      return step.is
+    case 'createSandbox':
+      return 'sandbox'
+    case 'unmount':
+      return `unmount/${step.uid}`
+    case 'stop':
+    case 'remove':
+    case 'stopSandbox':
+    case 'removeSandbox':
+      return `${step.is}/${step.id}`
+  }
+}
+
+/** A step that failed is tried again when its time has come, not in the next breath. */
+function heldBack(steps: Step[], { failures, now }: Situation): Step[] {
+  return steps.map((step) => {
+    const failure = failures.get(subjectOf(step))
+    if (failure === undefined || failure.retryAt <= now) return step
+    return { is: 'wait', why: failure.message, until: failure.retryAt }
+  })
+}

@@ -1,0 +1,182 @@
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import { type Key, type KubeObject, keyOf, parseKey } from '@kedge/shared/objects'
+import { podRefs } from '@kedge/shared/pod-refs'
+import type { Service } from '@kedge/shared/service'
+import type { Objects } from '../store/objects.ts'
+import type { Outbox } from '../store/outbox.ts'
+import { PodStatuses } from '../store/pods.ts'
+import { getMeta, type Store } from '../store/store.ts'
+import { Images } from './images.ts'
+import { Mounts } from './mounts.ts'
+import type { PodName, Runtime } from './runtime.ts'
+import { type Scheduler, systemScheduler } from './scheduler.ts'
+import { PodWorker } from './worker.ts'
+
+export interface PodsOptions {
+  store: Store
+  objects: Objects
+  outbox: Outbox
+  clock: Clock
+  log: Log
+  runtime: Runtime
+  /** Folder of this edgecore's data; volumes lie under `pods/` in it. */
+  dataDir: string
+  /** Address of this node, for `Pod.status.hostIP`. */
+  hostIP: string
+  scheduler?: Scheduler
+  /**
+   * Whether what this node holds was verified with the cloud at least once; until then nothing that runs is taken down
+   * for not being in it. Unless given: whether the store holds an epoch.
+   */
+  verified?: () => boolean
+}
+
+export interface Pods extends Service {
+  /** Objects changed, and the change is committed. Keys of any kind may be among them. */
+  wake(keys: readonly Key[]): void
+  /** Resolves once every pod is as far as it can get by itself: what remains waits for time or for someone else. */
+  settled(): Promise<void>
+}
+
+const retryMs = 5000
+
+/**
+ * Runs the pods that the store holds. What the engine runs already is adopted as it is, and stopping leaves it running.
+ */
+export function startPods(options: PodsOptions): Pods {
+  return new PodManager(options)
+}
+
+class PodManager implements Pods {
+  readonly #options: PodsOptions
+  readonly #scheduler: Scheduler
+  readonly #mounts: Mounts
+  readonly #images: Images
+  readonly #statuses: PodStatuses
+  readonly #verified: () => boolean
+  readonly #workers = new Map<string, PodWorker>()
+  readonly #unwatch: () => void
+  #sweptVerified = false
+  #sweeping: Promise<void> | undefined
+  #stopped = false
+  #cancelRetry: () => void = () => {}
+
+  constructor(options: PodsOptions) {
+    const { store, runtime, clock, dataDir, scheduler = systemScheduler } = options
+    this.#options = options
+    this.#scheduler = scheduler
+    this.#mounts = new Mounts(dataDir)
+    this.#images = new Images(runtime, clock)
+    this.#statuses = new PodStatuses(store.db)
+    this.#verified = options.verified ?? (() => Boolean(getMeta(store.db, 'epoch')))
+    this.#unwatch = runtime.watch((pod) => this.#wake(pod))
+    for (const { content } of options.objects.list('pods')) this.#wake(nameOf(content))
+    this.#sweep()
+  }
+
+  wake(keys: readonly Key[]): void {
+    if (this.#stopped) return
+    const referred = new Set<Key>()
+    for (const key of keys) {
+      const parts = parseKey(key)
+      if (parts?.resource === 'pods') this.#wake(parts)
+      if (parts?.resource === 'configmaps' || parts?.resource === 'secrets') referred.add(key)
+    }
+    if (referred.size > 0) this.#wakeReferring(referred)
+    if (!this.#sweptVerified && this.#verified()) this.#sweep()
+  }
+
+  async settled(): Promise<void> {
+    for (;;) {
+      const busy = [...this.#workers.values()].flatMap((worker) => worker.running ?? [])
+      if (this.#sweeping !== undefined) busy.push(this.#sweeping)
+      if (busy.length === 0) return
+      await Promise.all(busy)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelRetry()
+    this.#unwatch()
+    await Promise.all([this.#sweeping, ...[...this.#workers.values()].map((worker) => worker.stop())])
+  }
+
+  #wake({ namespace, name }: PodName): void {
+    if (this.#stopped) return
+    const pod = `${namespace}/${name}`
+    let worker = this.#workers.get(pod)
+    if (worker === undefined) {
+      worker = this.#hire({ namespace, name })
+      this.#workers.set(pod, worker)
+    }
+    worker.wake()
+  }
+
+  #hire(name: PodName): PodWorker {
+    const { store, objects, outbox, clock, log, runtime, hostIP } = this.#options
+    return new PodWorker(name, {
+      ...{ store, objects, outbox, clock, log, runtime, hostIP },
+      statuses: this.#statuses,
+      images: this.#images,
+      mounts: this.#mounts,
+      scheduler: this.#scheduler,
+      verified: this.#verified,
+      now: () => clock.now(),
+      gone: (worker) => this.#workers.delete(worker.pod),
+    })
+  }
+
+  #wakeReferring(keys: ReadonlySet<Key>): void {
+    for (const { content } of this.#options.objects.list('pods')) {
+      const { namespace = 'default' } = content.metadata
+      const { configMaps, secrets } = podRefs(content)
+      const refers =
+        configMaps.some((name) => keys.has(keyOf('configmaps', namespace, name))) ||
+        secrets.some((name) => keys.has(keyOf('secrets', namespace, name)))
+      if (refers) this.#wake(nameOf(content))
+    }
+  }
+
+  #sweep(): void {
+    if (this.#stopped) return
+    this.#sweeping ??= this.#look().finally(() => {
+      this.#sweeping = undefined
+    })
+  }
+
+  /** Finds what is left of pods that nobody wants any more: in the engine, among the statuses and among the files. */
+  async #look(): Promise<void> {
+    const verified = this.#verified()
+    try {
+      const seen = await this.#options.runtime.list()
+      for (const { pod } of seen) this.#wake(pod)
+      for (const { pod } of this.#statuses.all()) this.#wake(parse(pod))
+      if (verified) await this.#sweepFiles(new Set(seen.map(({ pod }) => pod.uid)))
+      this.#sweptVerified = verified
+    } catch (error) {
+      this.#options.log.warn({ reason: explain(error), retryMs }, 'pod sweep failed')
+      if (!this.#stopped) this.#cancelRetry = this.#scheduler.after(retryMs, () => this.#sweep())
+    }
+  }
+
+  async #sweepFiles(seen: ReadonlySet<string>): Promise<void> {
+    const uids = await this.#mounts.uids()
+    const wanted = new Set(this.#options.objects.list('pods').map(({ content }) => content.metadata.uid))
+    const kept = new Set(this.#statuses.all().map(({ uid }) => uid))
+    for (const uid of uids) {
+      if (!seen.has(uid) && !wanted.has(uid) && !kept.has(uid)) await this.#mounts.remove(uid)
+    }
+  }
+}
+
+function nameOf({ metadata: { namespace = 'default', name } }: KubeObject): PodName {
+  return { namespace, name }
+}
+
+function parse(pod: string): PodName {
+  const [namespace = '', name = ''] = pod.split('/')
+  return { namespace, name }
+}

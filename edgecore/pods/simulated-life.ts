@@ -1,0 +1,102 @@
+import * as z from 'zod'
+import type { Container, ContainerState, Sandbox } from './runtime.ts'
+
+/** The rows of the simulated engine, and how they age: what a container is doing follows from its row and the time. */
+
+const pod = z.object({ namespace: z.string(), name: z.string(), uid: z.string() })
+
+const SandboxRow = z.object({
+  is: z.literal('sandbox'),
+  id: z.string(),
+  pod,
+  attempt: z.int(),
+  graceMs: z.number(),
+  ready: z.boolean(),
+  createdAt: z.number(),
+  /** The boot of the machine that it lives in. */
+  bootId: z.string(),
+})
+
+const ContainerRow = z.object({
+  is: z.literal('container'),
+  id: z.string(),
+  sandbox: z.string(),
+  pod,
+  name: z.string(),
+  kind: z.enum(['init', 'sidecar', 'main']),
+  image: z.string(),
+  imageId: z.string(),
+  attempt: z.int(),
+  backoffMs: z.number(),
+  /** In milliseconds, as parsed from the annotation. */
+  behaviour: z.object({
+    exitAfter: z.number().optional(),
+    exitCode: z.number().optional(),
+    stopAfter: z.number().optional(),
+  }),
+  createdAt: z.number(),
+  bootId: z.string(),
+  startedAt: z.number().optional(),
+  /** When it was asked to end, and when it would be killed. */
+  stop: z.object({ askedAt: z.number(), until: z.number() }).optional(),
+  /** How it ends, be that in the future or the past. */
+  exit: z.object({ at: z.number(), code: z.int(), reason: z.string().optional() }).optional(),
+})
+
+export const Row = z.discriminatedUnion('is', [SandboxRow, ContainerRow])
+export type Row = z.infer<typeof Row>
+export type SandboxRow = z.infer<typeof SandboxRow>
+export type ContainerRow = z.infer<typeof ContainerRow>
+
+const killed = 137
+
+/** The row once started at `now`. An init container ends at once unless its behaviour says otherwise. */
+export function begun(row: ContainerRow, now: number): ContainerRow {
+  const exitAfter = row.behaviour.exitAfter ?? (row.kind === 'init' ? 0 : undefined)
+  if (exitAfter === undefined) return { ...row, startedAt: now }
+  return { ...row, startedAt: now, exit: { at: now + exitAfter, code: row.behaviour.exitCode ?? 0 } }
+}
+
+/** The row once asked at `now` to end within `graceMs`: whichever end comes first is the one that happens. */
+export function stopped(row: ContainerRow, now: number, graceMs: number): ContainerRow {
+  if (row.startedAt === undefined || (row.exit !== undefined && row.exit.at <= now)) return row
+  const askedAt = row.stop?.askedAt ?? now
+  const until = Math.min(row.stop?.until ?? Number.POSITIVE_INFINITY, now + graceMs)
+  const own = { at: Math.max(now, askedAt + (row.behaviour.stopAfter ?? 0)), code: 0 }
+  const end = own.at <= until ? own : { at: until, code: killed }
+  const exit = row.exit === undefined || end.at < row.exit.at ? end : row.exit
+  return { ...row, stop: { askedAt, until }, exit }
+}
+
+/** What a row becomes when another boot of the machine finds it: nothing runs any more. Empty when it stays as it is. */
+export function afterReboot(row: Row, bootId: string, now: number): Row[] {
+  if (row.bootId === bootId) return []
+  if (row.is === 'sandbox') return row.ready ? [{ ...row, ready: false }] : []
+  const ran = row.startedAt !== undefined && (row.exit === undefined || row.exit.at > now)
+  return ran ? [{ ...row, exit: { at: now, code: 255, reason: 'Unknown' } }] : []
+}
+
+export function sandboxOf(
+  { id, pod, attempt, graceMs, ready, createdAt }: SandboxRow,
+  rows: Row[],
+  now: number,
+): Sandbox {
+  const containers = rows.flatMap((row) =>
+    row.is === 'container' && row.sandbox === id ? [containerOf(row, now)] : [],
+  )
+  return { id, pod, attempt, graceMs, ready, createdAt, containers }
+}
+
+function containerOf(row: ContainerRow, now: number): Container {
+  const { id, name, kind, image, imageId, attempt, backoffMs, createdAt } = row
+  return { id, name, kind, image, imageId, attempt, backoffMs, createdAt, state: stateOf(row, now) }
+}
+
+function stateOf({ startedAt, stop, exit }: ContainerRow, now: number): ContainerState {
+  if (startedAt === undefined) return { is: 'created' }
+  if (exit !== undefined && exit.at <= now) {
+    const reason = exit.reason ?? (exit.code === 0 ? 'Completed' : 'Error')
+    return { is: 'exited', startedAt, finishedAt: exit.at, exitCode: exit.code, reason }
+  }
+  return stop === undefined ? { is: 'running', startedAt } : { is: 'stopping', startedAt, until: stop.until }
+}

@@ -1,0 +1,185 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { Clock } from '@kedge/shared/clock'
+import type { Store } from '../store/store.ts'
+import type { ContainerConfig, PodConfig, PodName, Runtime, Sandbox } from './runtime.ts'
+import type { Scheduler } from './scheduler.ts'
+import { afterReboot, begun, type ContainerRow, sandboxOf, stopped } from './simulated-life.ts'
+import { Rows } from './simulated-rows.ts'
+import { readSimulation, type Simulation } from './simulation.ts'
+
+export interface SimulatedOptions {
+  store: Store
+  clock: Clock
+  scheduler: Scheduler
+  /** Names this boot of the machine: containers do not outlive another one. */
+  bootId: string
+}
+
+/**
+ * An engine that executes nothing. Its containers are rows in the node's database, so they outlive edgecore, and what
+ * becomes of one follows from its row and the time alone: it starts, ends by itself when its pod's annotation says so,
+ * and ends when asked. A reboot of the machine ends them all, as it would real ones.
+ *
+ * Invariant: a call resolves after its rows are on disk.
+ */
+export class SimulatedRuntime implements Runtime {
+  readonly name = 'simulated'
+  readonly notice = {
+    type: 'kedge.io/Simulated',
+    reason: 'SimulatedRuntime',
+    message: 'Simulated: the runtime of this node executes nothing; states and times are made up.',
+  }
+  readonly #clock: Clock
+  readonly #scheduler: Scheduler
+  readonly #rows: Rows
+  readonly #bootId: string
+  readonly #images = new Set<string>()
+  #looked = 0
+  #changed: ((pod: PodName) => void) | undefined
+  #cancel: () => void = () => {}
+
+  private constructor({ store, clock, scheduler, bootId }: SimulatedOptions) {
+    this.#clock = clock
+    this.#scheduler = scheduler
+    this.#bootId = bootId
+    this.#rows = new Rows(store)
+  }
+
+  /** Takes over what is in the database; what an earlier boot left running has ended with that boot. */
+  static async open(options: SimulatedOptions): Promise<SimulatedRuntime> {
+    const engine = new SimulatedRuntime(options)
+    const now = options.clock.now()
+    await engine.#rows.put(engine.#rows.all().flatMap((row) => afterReboot(row, options.bootId, now)))
+    return engine
+  }
+
+  async version(): Promise<string> {
+    return '0.1.0'
+  }
+
+  refusal({ annotations }: PodConfig): string | undefined {
+    const read = readSimulation(annotations)
+    return read.ok ? undefined : read.reason
+  }
+
+  async list(pod?: PodName): Promise<Sandbox[]> {
+    const rows = pod === undefined ? this.#rows.all() : this.#rows.of(pod)
+    const now = this.#clock.now()
+    return rows.flatMap((row) => (row.is === 'sandbox' ? [sandboxOf(row, rows, now)] : []))
+  }
+
+  async createSandbox(pod: PodConfig, attempt: number): Promise<string> {
+    const { namespace, name, uid, graceMs } = pod
+    const same = this.#rows
+      .of(pod)
+      .find((row) => row.is === 'sandbox' && row.pod.uid === uid && row.attempt === attempt)
+    if (same !== undefined) return same.id
+    const id = newId()
+    const row = { is: 'sandbox', id, pod: { namespace, name, uid }, attempt, graceMs, ready: true } as const
+    await this.#rows.put([{ ...row, createdAt: this.#clock.now(), bootId: this.#bootId }])
+    return id
+  }
+
+  async stopSandbox(id: string): Promise<void> {
+    const sandbox = this.#rows.get(id)
+    if (sandbox?.is !== 'sandbox') return
+    const now = this.#clock.now()
+    const containers = this.#rows.inSandbox(id).map((row) => stopped(row, now, 0))
+    await this.#rows.put([...containers, { ...sandbox, ready: false }])
+  }
+
+  async removeSandbox(id: string): Promise<void> {
+    await this.#rows.drop([...this.#rows.inSandbox(id).map((row) => row.id), id])
+  }
+
+  async createContainer(sandbox: string, pod: PodConfig, config: ContainerConfig): Promise<string> {
+    if (this.#rows.get(sandbox)?.is !== 'sandbox') throw new Error(`there is no sandbox ${sandbox}`)
+    const { name, attempt } = config
+    const existing = this.#rows.inSandbox(sandbox).find((row) => row.name === name && row.attempt === attempt)
+    if (existing !== undefined) return existing.id
+    const id = newId()
+    const { namespace, uid } = pod
+    const behaviour = simulationOf(pod).containers[name] ?? {}
+    const createdAt = this.#clock.now()
+    const identity = { is: 'container', id, sandbox, pod: { namespace, name: pod.name, uid } } as const
+    await this.#rows.put([{ ...identity, ...config, behaviour, createdAt, bootId: this.#bootId }])
+    return id
+  }
+
+  async startContainer(id: string): Promise<void> {
+    const row = this.#container(id)
+    if (row.startedAt !== undefined) return
+    await this.#rows.put([begun(row, this.#clock.now())])
+    this.#alarm()
+  }
+
+  async stopContainer(id: string, graceMs: number): Promise<void> {
+    const row = this.#rows.get(id)
+    if (row?.is !== 'container') return
+    await this.#rows.put([stopped(row, this.#clock.now(), graceMs)])
+    this.#alarm()
+  }
+
+  async removeContainer(id: string): Promise<void> {
+    await this.#rows.drop([id])
+  }
+
+  async image(reference: string): Promise<string | undefined> {
+    const used = () => this.#rows.all().some((row) => row.is === 'container' && row.image === reference)
+    return this.#images.has(reference) || used() ? imageId(reference) : undefined
+  }
+
+  async pull(reference: string, pod: PodConfig): Promise<string> {
+    const { pullTime, pullError } = simulationOf(pod)
+    if (pullTime !== undefined) await new Promise<void>((resolve) => this.#scheduler.after(pullTime, resolve))
+    if (pullError !== undefined) throw new Error(pullError)
+    this.#images.add(reference)
+    return imageId(reference)
+  }
+
+  watch(changed: (pod: PodName) => void): () => void {
+    this.#changed = changed
+    this.#alarm()
+    return () => {
+      this.#changed = undefined
+      this.#cancel()
+    }
+  }
+
+  #container(id: string): ContainerRow {
+    const row = this.#rows.get(id)
+    if (row?.is !== 'container') throw new Error(`there is no container ${id}`)
+    return row
+  }
+
+  /** Tells of the containers that ended since the last look, and rings again when the next one does. */
+  #alarm(): void {
+    this.#cancel()
+    const now = this.#clock.now()
+    const since = this.#looked
+    this.#looked = now
+    let next = Number.POSITIVE_INFINITY
+    for (const row of this.#rows.all()) {
+      if (row.is === 'sandbox' || row.exit === undefined) continue
+      if (row.exit.at > now) next = Math.min(next, row.exit.at)
+      else if (row.exit.at > since) this.#changed?.(row.pod)
+    }
+    if (this.#changed !== undefined && Number.isFinite(next)) {
+      this.#cancel = this.#scheduler.after(next - now, () => this.#alarm())
+    }
+  }
+}
+
+function simulationOf(pod: PodConfig): Simulation {
+  const read = readSimulation(pod.annotations)
+  if (!read.ok) throw new Error(read.reason)
+  return read.simulation
+}
+
+function newId(): string {
+  return randomBytes(32).toString('hex')
+}
+
+function imageId(reference: string): string {
+  return `simulated://sha256:${createHash('sha256').update(reference).digest('hex')}`
+}

@@ -1,0 +1,166 @@
+import { rfc3339 } from '@kedge/shared/clock'
+import { type ContainerStatus, containerStatus } from './container-status.ts'
+import { letsPass } from './plan.ts'
+import type { QosClass } from './qos.ts'
+import type { Notice } from './runtime.ts'
+import { type Fate, fateOf, isRunning, type Own, ownOf, pastOf, type Situation } from './situation.ts'
+import type { Wanted, WantedContainer } from './spec.ts'
+
+/** `Pod.status` as Kedge reports it. */
+export interface PodStatus {
+  phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed'
+  conditions: Condition[]
+  message?: string
+  reason?: string
+  hostIP: string
+  hostIPs: { ip: string }[]
+  podIP?: string
+  podIPs?: { ip: string }[]
+  /** When this node took the pod, RFC 3339. */
+  startTime: string
+  qosClass: QosClass
+  initContainerStatuses?: ContainerStatus[]
+  containerStatuses: ContainerStatus[]
+}
+
+export interface Condition {
+  type: string
+  status: 'True' | 'False'
+  reason?: string
+  message?: string
+  lastTransitionTime: string
+}
+
+export interface StatusInput {
+  wanted: Wanted
+  situation: Situation
+  /** What was reported last of the same pod: where nothing changed, its times stay. */
+  previous?: PodStatus
+  hostIP: string
+  qosClass: QosClass
+  runtime: { name: string; notice?: Notice }
+}
+
+/** `Pod.status` as kubelet would give it. Equal situations give equal statuses, whatever the time. */
+export function podStatus(input: StatusInput): PodStatus {
+  const { wanted, situation, previous, hostIP, runtime } = input
+  const own = ownOf(situation)
+  const fate = wanted.spec ? fateOf(wanted.spec, own, situation.ended) : 'open'
+  const statuses = (wanted.spec?.containers ?? []).map((container) => ({
+    kind: container.kind,
+    status: containerStatus({
+      container,
+      wanted,
+      own,
+      situation,
+      engine: runtime.name,
+      fate,
+      ...before(input, container),
+    }),
+  }))
+  const containerStatuses = statuses.filter(({ kind }) => kind === 'main').map(({ status }) => status)
+  const initContainerStatuses = statuses.filter(({ kind }) => kind !== 'main').map(({ status }) => status)
+  const phase = phaseOf(wanted, own, fate)
+  const ip = own.sandbox?.ip ?? (wanted.spec?.hostNetwork && own.sandbox ? hostIP : undefined)
+  return {
+    phase,
+    conditions: conditionsOf(input, { own, phase, statuses: [...initContainerStatuses, ...containerStatuses] }),
+    ...saying(wanted, situation, runtime.notice),
+    hostIP,
+    hostIPs: [{ ip: hostIP }],
+    ...(ip === undefined ? {} : { podIP: ip, podIPs: [{ ip }] }),
+    startTime: previous?.startTime ?? rfc3339(situation.now),
+    qosClass: input.qosClass,
+    ...(initContainerStatuses.length > 0 ? { initContainerStatuses } : {}),
+    containerStatuses,
+  }
+}
+
+function before({ previous }: StatusInput, { name, kind }: WantedContainer): { previous?: ContainerStatus } {
+  const list = kind === 'main' ? previous?.containerStatuses : previous?.initContainerStatuses
+  const status = list?.find((one) => one.name === name)
+  return status === undefined ? {} : { previous: status }
+}
+
+/** What the status says in words: why it was refused or is held up, else what the engine wants everyone to know. */
+function saying({ refusal }: Wanted, { volumes }: Situation, notice?: Notice): { reason?: string; message?: string } {
+  if (refusal) return refusal
+  if (volumes.is === 'missing') return { message: volumes.why }
+  return notice ? { message: notice.message } : {}
+}
+
+function phaseOf({ spec, deletion }: Wanted, own: Own, fate: Fate): PodStatus['phase'] {
+  if (fate !== 'open') return fate === 'succeeded' ? 'Succeeded' : 'Failed'
+  if (spec === undefined) return 'Pending'
+  const mains = spec.containers.filter(({ kind }) => kind === 'main').map(({ name }) => pastOf(own, name).latest)
+  // A pod that was deleted has come to its end once nothing of it runs: kubelet reports a phase that is final.
+  if (deletion && !own.sandboxes.some((sandbox) => sandbox.ready || sandbox.containers.some(isRunning))) {
+    const well = mains.every((latest) => latest?.state.is === 'exited' && latest.state.exitCode === 0)
+    return well ? 'Succeeded' : 'Failed'
+  }
+  return mains.some((latest) => latest !== undefined && latest.state.is !== 'created') ? 'Running' : 'Pending'
+}
+
+interface Outline {
+  own: Own
+  phase: PodStatus['phase']
+  statuses: ContainerStatus[]
+}
+
+function conditionsOf({ wanted, situation, previous, runtime }: StatusInput, outline: Outline): Condition[] {
+  const { own, phase, statuses } = outline
+  const over = phase === 'Succeeded' || phase === 'Failed'
+  const ended = phase === 'Succeeded' ? 'PodCompleted' : 'PodFailed'
+  const unready = named(
+    'unready',
+    statuses.filter(({ ready }) => !ready),
+  )
+  const ready = over
+    ? no(ended)
+    : judge(wanted.spec !== undefined && unready === undefined, 'ContainersNotReady', unready)
+  const waiting = (wanted.spec?.containers ?? []).filter((one) => one.kind !== 'main' && !initialized(one, own, wanted))
+  const incomplete = named('incomplete', waiting)
+  const facts: [string, Fact][] = [
+    ['PodReadyToStartContainers', own.sandbox === undefined ? no() : yes()],
+    [
+      'Initialized',
+      phase === 'Succeeded' ? yes(ended) : judge(incomplete === undefined, 'ContainersNotInitialized', incomplete),
+    ],
+    ['Ready', ready],
+    ['ContainersReady', ready],
+    ['PodScheduled', yes()],
+  ]
+  const { notice } = runtime
+  if (notice) facts.push([notice.type, { status: 'True', reason: notice.reason, message: notice.message }])
+  return facts.map(([type, fact]) => {
+    const old = previous?.conditions.find((condition) => condition.type === type)
+    const lastTransitionTime = old?.status === fact.status ? old.lastTransitionTime : rfc3339(situation.now)
+    return { type, ...fact, lastTransitionTime }
+  })
+}
+
+function initialized(one: WantedContainer, own: Own, { spec }: Wanted): boolean {
+  const begun = spec?.containers.some(({ kind, name }) => kind === 'main' && pastOf(own, name).current)
+  return begun === true || letsPass(one, own)
+}
+
+type Fact = Pick<Condition, 'status' | 'reason' | 'message'>
+
+function yes(reason?: string): Fact {
+  return reason === undefined ? { status: 'True' } : { status: 'True', reason }
+}
+
+function no(reason?: string): Fact {
+  return reason === undefined ? { status: 'False' } : { status: 'False', reason }
+}
+
+function judge(good: boolean, reason: string, message: string | undefined): Fact {
+  if (good) return yes()
+  return message === undefined ? no(reason) : { status: 'False', reason, message }
+}
+
+/** In kubelet's words: `containers with unready status: [web db]`. */
+function named(what: string, containers: readonly { name: string }[]): string | undefined {
+  if (containers.length === 0) return undefined
+  return `containers with ${what} status: [${containers.map(({ name }) => name).join(' ')}]`
+}

@@ -1,0 +1,251 @@
+import { randomUUID } from 'node:crypto'
+import { canonical } from '@kedge/shared/canonical'
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import { keyOf } from '@kedge/shared/objects'
+import type { EventReport, PodReport } from '@kedge/shared/reports'
+import type { Outbox } from '../store/outbox.ts'
+import type { PodStatuses } from '../store/pods.ts'
+import type { Store } from '../store/store.ts'
+import { doersOf } from './doers.ts'
+import { eventsOf, type PodEvent } from './events.ts'
+import { type Look, type Observer, observe } from './observe.ts'
+import { type Doers, type Due, type DueName, plan, type Step, type StepOf, subjectOf } from './plan.ts'
+import { qosClass } from './qos.ts'
+import type { PodId, PodName } from './runtime.ts'
+import type { Scheduler } from './scheduler.ts'
+import { type Failure, isRunning } from './situation.ts'
+import { podStatus } from './status.ts'
+
+/** What every worker works with. */
+export interface Workshop extends Observer {
+  store: Store
+  statuses: PodStatuses
+  outbox: Outbox
+  clock: Clock
+  scheduler: Scheduler
+  log: Log
+  hostIP: string
+  /** Whether the state that this node holds was verified with the cloud: before that, nothing is taken down. */
+  verified: () => boolean
+  /** Told that a worker has nothing left to look after. */
+  gone: (worker: PodWorker) => void
+}
+
+/** A pod that still has work to do after so many rounds waits a moment: others have their turn, and the log shows it. */
+const mostRounds = 50
+const firstRetry = 1000
+const longestRetry = 60_000
+/** No timer rings sooner than this after a look. */
+const shortestWait = 50
+
+/**
+ * Looks after one pod name: observes, plans, does, and observes again until nothing is left to do but wait.
+ *
+ * Invariants:
+ * - There is one worker per name, and it makes one pass at a time.
+ * - A wake during a pass leads to another pass: no change is missed.
+ * - A status is in the `pods` row and in the outbox, or in neither; an equal one is not reported again.
+ * - Trouble with one step leaves the others alone; trouble with one pod leaves the others alone.
+ */
+export class PodWorker {
+  readonly name: PodName
+  readonly #shop: Workshop
+  readonly #doers: Doers
+  readonly #failures = new Map<string, Failure>()
+  readonly #events: PodEvent[] = []
+  #look: Look | undefined
+  #again = false
+  #running: Promise<void> | undefined
+  #stopped = false
+  #toldStopped: string | undefined
+  #tries = 0
+  #cancelTimer: () => void = () => {}
+
+  constructor(name: PodName, shop: Workshop) {
+    this.name = name
+    this.#shop = shop
+    const { runtime, images, mounts } = shop
+    const tell = (event: PodEvent) => this.#events.push(event)
+    this.#doers = doersOf({ runtime, images, mounts, tell, look: () => this.#look, wake: () => this.wake() })
+  }
+
+  get pod(): string {
+    return `${this.name.namespace}/${this.name.name}`
+  }
+
+  /** Something about the pod may have changed. Never throws, never waits. */
+  wake(): void {
+    if (this.#stopped) return
+    this.#again = true
+    this.#running ??= this.#run()
+  }
+
+  /** The pass under way, if any. */
+  get running(): Promise<void> | undefined {
+    return this.#running
+  }
+
+  /** Resolves once no pass is under way, and none begins any more. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#cancelTimer()
+    await this.#running
+  }
+
+  async #run(): Promise<void> {
+    let over = false
+    while (this.#again && !this.#stopped) {
+      this.#again = false
+      this.#cancelTimer()
+      over = await this.#pass().catch((error) => this.#failed(error))
+    }
+    this.#running = undefined
+    if (!over) return
+    // Who still holds this worker may not bring it back beside its successor.
+    this.#stopped = true
+    this.#shop.gone(this)
+  }
+
+  #failed(error: unknown): false {
+    const { log } = this.#shop
+    const wait = Math.min(firstRetry * 2 ** Math.min(this.#tries, 10), longestRetry)
+    this.#tries += 1
+    log[this.#tries < 4 ? 'info' : 'warn']({ pod: this.pod, reason: explain(error), retryMs: wait }, 'pod pass failed')
+    this.#wakeAfter(wait)
+    return false
+  }
+
+  /** One pass until the pod has settled; true when there is nothing of it left. */
+  async #pass(): Promise<boolean> {
+    for (let round = 0; round < mostRounds; round += 1) {
+      const look = await this.#observe()
+      if (look.situation.wanted === undefined && !this.#shop.verified()) return false
+      const steps = plan(look.situation)
+      const due = steps.filter((step): step is Due => step.is !== 'wait')
+      if (due.length === 0) return this.#settle(look, steps)
+      for (const step of due) await this.#do(step)
+      if (this.#stopped) return false
+    }
+    throw new Error(`the pod has not settled after ${mostRounds} rounds`)
+  }
+
+  async #observe(): Promise<Look> {
+    const { namespace, name } = this.name
+    const row = this.#shop.statuses.get(this.pod)
+    this.#look = await observe(this.#shop, {
+      name: this.name,
+      key: keyOf('pods', namespace, name),
+      ...(row && { row }),
+      failures: this.#failures,
+      changed: () => this.wake(),
+    })
+    return this.#look
+  }
+
+  async #do(step: Due): Promise<void> {
+    const { log, clock } = this.#shop
+    const subject = subjectOf(step)
+    try {
+      await carryOut(this.#doers, step)
+      this.#failures.delete(subject)
+      log.debug({ pod: this.pod, step }, 'pod step')
+    } catch (error) {
+      const tries = (this.#failures.get(subject)?.tries ?? 0) + 1
+      const retryAt = clock.now() + Math.min(firstRetry * 2 ** Math.min(tries - 1, 10), longestRetry)
+      const failure = { reason: failureReasons[step.is], message: explain(error), tries, retryAt }
+      this.#failures.set(subject, failure)
+      if (tries === 1 && !subject.startsWith('container/')) {
+        this.#events.push({ type: 'Warning', reason: failure.reason, message: failure.message })
+      }
+      log[tries < 4 ? 'info' : 'warn']({ pod: this.pod, step: step.is, reason: failure.message }, 'pod step failed')
+    }
+  }
+
+  async #settle(look: Look, waits: readonly Step[]): Promise<boolean> {
+    this.#tries = 0
+    if (look.situation.wanted === undefined && look.situation.seen.length === 0) {
+      await this.#forget()
+      return true
+    }
+    await this.#report(look)
+    const untils = waits.flatMap((step) => (step.is === 'wait' && step.until !== undefined ? [step.until] : []))
+    if (untils.length > 0) this.#wakeAfter(Math.min(...untils) - this.#shop.clock.now())
+    return false
+  }
+
+  /** Removes what is kept of a pod that is neither wanted nor seen. */
+  async #forget(): Promise<void> {
+    const { store, statuses, mounts } = this.#shop
+    const row = statuses.get(this.pod)
+    const events = this.#events.splice(0)
+    if (row === undefined && events.length === 0) return
+    if (row !== undefined) await mounts.remove(row.uid)
+    await store.commit(() => {
+      statuses.drop(this.pod)
+      if (row !== undefined) this.#addEvents(events, { ...this.name, uid: row.uid })
+    })
+  }
+
+  /** Writes down the status and what happened, in one transaction, if there is anything new. */
+  async #report({ situation, content, previous }: Look): Promise<void> {
+    const { store, statuses, outbox, hostIP, runtime } = this.#shop
+    const { wanted } = situation
+    if (wanted === undefined || content === undefined || wanted.uid === '') return
+    const { namespace, name, uid } = wanted
+    const input = { wanted, situation, hostIP, qosClass: qosClass(content), runtime }
+    const status = podStatus({ ...input, ...(previous && { previous }) })
+    const stopped =
+      wanted.deletion !== undefined && !situation.seen.some((one) => one.ready || one.containers.some(isRunning))
+    const same =
+      previous !== undefined && canonical(previous) === canonical(status) && (!stopped || this.#toldStopped === uid)
+    const turnover = { pod: wanted, next: status, situation, ...(previous && { previous }) }
+    const notice = runtime.notice
+    const events = [...this.#events.splice(0), ...eventsOf({ ...turnover, ...(notice && { notice }) })]
+    if (same && events.length === 0) return
+    const report: PodReport = { is: 'pod', namespace, name, uid, status: { ...status }, ...(stopped && { stopped }) }
+    await store.commit(() => {
+      this.#addEvents(events, wanted)
+      if (same) return
+      statuses.put({ pod: this.pod, uid, status: report.status })
+      outbox.add(report)
+    })
+    if (stopped) this.#toldStopped = uid
+  }
+
+  #addEvents(events: readonly PodEvent[], { namespace, name, uid }: PodId): void {
+    for (const event of events) {
+      const { type, reason } = event
+      const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid: event.uid ?? uid }
+      const message = event.message.slice(0, 1024)
+      const at = this.#shop.clock.now()
+      const report: EventReport = { is: 'event', id: randomUUID(), regarding, type, reason, message, at, by: 'pods' }
+      this.#shop.outbox.add(report)
+    }
+  }
+
+  #wakeAfter(ms: number): void {
+    this.#cancelTimer()
+    if (this.#stopped) return
+    this.#cancelTimer = this.#shop.scheduler.after(Math.max(ms, shortestWait), () => this.wake())
+  }
+}
+
+/** The reason of the Event, and of the container's state, when a step fails. */
+const failureReasons: Record<DueName, string> = {
+  mount: 'FailedMount',
+  unmount: 'FailedUnmount',
+  createSandbox: 'FailedCreatePodSandBox',
+  stopSandbox: 'FailedKillPod',
+  removeSandbox: 'FailedKillPod',
+  pull: 'Failed',
+  run: 'CreateContainerError',
+  start: 'RunContainerError',
+  stop: 'FailedKillPod',
+  remove: 'FailedKillPod',
+}
+
+function carryOut<Is extends DueName>(doers: Doers, step: StepOf<Is>): Promise<void> {
+  return doers[step.is](step)
+}
