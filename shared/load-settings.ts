@@ -24,10 +24,9 @@ export async function startOf<T extends Table>(program: Program<T>, { argv, env,
   const flags = fromFlags(program.table, argv)
   const question = answer(program, flags)
   if (question !== undefined) return { is: 'say', text: question }
-  const variables = fromVariables(program.table, env)
+  const variables: Source & { config?: string } = program.flagsOnly ? nothing : fromVariables(program.table, env)
   const config = flags.config ?? variables.config
-  const file: Source =
-    config === undefined ? { entries: [], faults: [] } : await readConfig(program.table, config, read)
+  const file: Source = config === undefined ? nothing : await readConfig(program.table, config, read)
   const sources = [flags, variables, file]
   const { values, entries, faults } = settle(
     program,
@@ -38,6 +37,8 @@ export async function startOf<T extends Table>(program: Program<T>, { argv, env,
   if (all.length > 0) throw new UserError(faultsText(program.name, all))
   return flags.printConfig ? { is: 'say', text: printedConfig(program, entries) } : { is: 'run', values }
 }
+
+const nothing: Source = { entries: [], faults: [] }
 
 function answer<T extends Table>(program: Program<T>, flags: Flags): string | undefined {
   if (flags.help) return helpText(program, version)

@@ -1,11 +1,13 @@
 import { type Entry, type Fault, flagName, type Program, type Setting, type Table, variableName } from './settings.ts'
 
 /** What `--help` says. */
-export function helpText<T extends Table>({ name, summary, usage = [], table }: Program<T>, version: string): string {
+export function helpText<T extends Table>(
+  { name, summary, usage = [], table, flagsOnly }: Program<T>,
+  version: string,
+): string {
   const rows = Object.entries(table).map(([key, setting]) => [flagForm(key, setting), sentence(setting)] as const)
   const asking = [
-    ['--config FILE', 'A YAML file with settings: mqtt-port: 1883, or mqtt: {port: 1883}'],
-    ['--print-config', 'Print the settings in force, each with its source, and end'],
+    ...(flagsOnly ? [] : aboutSources),
     ['-h, --help', 'Print this and end'],
     ['-v, --version', 'Print the version and end'],
   ] as const
@@ -21,11 +23,20 @@ export function helpText<T extends Table>({ name, summary, usage = [], table }: 
     '',
     ...asking.map(line),
     '',
-    'Every flag is also a KEDGE_ variable (--mqtt-port: KEDGE_MQTT_PORT) and a key of the settings file. A flag counts',
-    'more than a variable, a variable more than the file.',
-    '',
+    ...(flagsOnly ? [] : precedence),
   ].join('\n')
 }
+
+const aboutSources = [
+  ['--config FILE', 'A YAML file with settings: log-level: info, or log: {level: info}'],
+  ['--print-config', 'Print the settings in force, each with its source, and end'],
+] as const
+
+const precedence = [
+  'Every flag is also a KEDGE_ variable (--log-level: KEDGE_LOG_LEVEL) and a key of the settings file. A flag counts',
+  'more than a variable, a variable more than the file.',
+  '',
+]
 
 function flagForm(key: string, { type }: Setting<unknown>): string {
   return `--${flagName(key)} ${type.name}`.trim()

@@ -42,6 +42,8 @@ export interface Program<T extends Table> {
   table: T
   /** Further commands, for `--help`: `edgecore get pods|…`. */
   usage?: readonly string[]
+  /** It has nothing but flags: no variables, no settings file. */
+  flagsOnly?: true
   /** What no single setting can tell; `env` are the environment variables. */
   check?(values: Values<T>, env: Env): Fault[]
 }

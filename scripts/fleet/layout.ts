@@ -12,6 +12,7 @@ const count = valueType('COUNT', 'a number of nodes, 1 to 500', (text) =>
 export const fleetProgram = program({
   name: 'npm start --',
   summary: 'runs cloudcore and a few edge nodes on this machine',
+  flagsOnly: true,
   table: {
     nodes: { type: count, default: '2', help: 'How many edge nodes' },
     dir: { type: path, default: '.kedge', help: 'Where their state, settings and logs lie' },

@@ -1,2 +1,9 @@
-/** Runs once before all tests. */
-export default function setup(): void {}
+import { build } from '../../scripts/build.ts'
+
+/**
+ * Runs once before all tests: builds the bundles that are older than their sources. A build that fails is told by the
+ * tests that start a program (`startProgram` builds as well, and throws); the others do without.
+ */
+export default async function setup(): Promise<void> {
+  await build().catch(() => {})
+}

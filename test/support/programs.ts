@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { onTestFinished } from 'vitest'
+import { build, bundlePath, type ProgramName } from '../../scripts/build.ts'
+import { eventually } from './eventually.ts'
+
+/** A line of a program's log. */
+export type LogLine = { level: string; msg: string } & Record<string, unknown>
+
+export interface Exit {
+  code: number | null
+  signal: NodeJS.Signals | null
+}
+
+/** A program that runs as its users run it: the bundle, in a process of its own. */
+export class RunningProgram {
+  readonly name: string
+  /** Its log so far. */
+  readonly lines: LogLine[] = []
+  /** What it said that was no log: faults of its settings, a crash. */
+  readonly said: string[] = []
+  /** Resolves once it has ended and all that it said has been read. */
+  readonly exited: Promise<Exit>
+  readonly #child: ChildProcess
+
+  constructor(name: ProgramName, flags: readonly string[], env: Readonly<Record<string, string>>) {
+    this.name = name
+    this.#child = spawn(process.execPath, [bundlePath(name), ...flags], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...withoutKedge(process.env), ...env },
+    })
+    for (const stream of [this.#child.stdout, this.#child.stderr]) {
+      if (stream) createInterface({ input: stream }).on('line', (line) => this.#take(line))
+    }
+    this.exited = once(this.#child, 'close').then(([code, signal]) => ({ code, signal }))
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error(`${this.name} did not start`)
+    return this.#child.pid
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  /** The first line of the log with this message, now or later. */
+  async line(msg: string, within?: number): Promise<LogLine> {
+    return eventually(
+      () => {
+        const found = this.lines.find((line) => line.msg === msg)
+        if (found === undefined && !this.running) throw new Error(`${this.name} has ended:\n${this.tail()}`)
+        return found
+      },
+      { within },
+    ).catch((cause) => {
+      throw new Error(`${this.name} did not say "${msg}":\n${this.tail()}`, { cause })
+    })
+  }
+
+  /** Sends a signal; `kill('SIGKILL')` is a power cut. Resolves once the process has ended. */
+  async kill(signal: NodeJS.Signals): Promise<Exit> {
+    if (this.running) this.#child.kill(signal)
+    return this.exited
+  }
+
+  /** Asks it to end, and makes it after ten seconds. */
+  async stop(): Promise<Exit> {
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), 10_000)
+    return this.kill('SIGTERM').finally(() => clearTimeout(timer))
+  }
+
+  /** The end of what it said. */
+  tail(): string {
+    return [...this.lines.slice(-20).map((line) => JSON.stringify(line)), ...this.said.slice(-20)].join('\n')
+  }
+
+  #take(line: string): void {
+    try {
+      this.lines.push(JSON.parse(line) as LogLine)
+    } catch {
+      this.said.push(line)
+    }
+  }
+}
+
+/**
+ * Builds the program where its sources are newer, starts it, and stops it when the test is over. In a `beforeAll` give
+ * `afterAll` as `whenOver`.
+ */
+export async function startProgram(
+  name: ProgramName,
+  flags: readonly string[],
+  {
+    env = {},
+    whenOver = onTestFinished,
+  }: { env?: Record<string, string>; whenOver?: (stop: () => Promise<void>) => void } = {},
+): Promise<RunningProgram> {
+  await build([name])
+  const program = new RunningProgram(name, flags, env)
+  const atExit = () => void program.kill('SIGKILL')
+  process.once('exit', atExit)
+  whenOver(async () => {
+    await program.stop()
+    process.off('exit', atExit)
+  })
+  return program
+}
+
+function withoutKedge(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('KEDGE_')))
+}
