@@ -1,0 +1,72 @@
+import { readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { explain, UserError } from '@kedge/shared/errors'
+import { nearest } from '@kedge/shared/near'
+import { build } from '../../scripts/build.ts'
+import { type Bench, contextFor, type Figure, machine } from './harness.ts'
+
+const suffix = '.bench.ts'
+const help = 'Usage: npm run bench -- NAME… [--json FILE] [--quick]\n'
+
+const note = (line: string) => void process.stderr.write(`${line}\n`)
+
+/** Runs the named benches one after the other, prints their figures, and writes them where asked. */
+async function main(argv: readonly string[]): Promise<void> {
+  const { names, json, quick } = optionsOf(argv)
+  const benches = await Promise.all(names.map(load))
+  await build()
+  const figures: Figure[] = []
+  for (const bench of benches) {
+    note(`${bench.name}:`)
+    await bench.run(contextFor(bench.name, { quick, say: (line) => note(`  ${line}`) }, figures))
+  }
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(figures, null, 2)}\n`)
+  process.stdout.write(`\n${machine()}${quick ? ' (quick: these figures mean little)' : ''}\n\n${tableOf(figures)}`)
+}
+
+function optionsOf(argv: readonly string[]): { names: string[]; json?: string; quick: boolean } {
+  const options = { json: { type: 'string' }, quick: { type: 'boolean' } } as const
+  const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true })
+  const known = available()
+  if (positionals.length === 0) throw new UserError(`${help}There are: ${known.join(', ') || 'none'}`)
+  for (const name of positionals) {
+    if (known.includes(name)) continue
+    const near = nearest(name, known)
+    throw new UserError(`no bench "${name}"; ${near ? `did you mean ${near}?` : `there are: ${known.join(', ')}`}`)
+  }
+  return { names: positionals, json: values.json, quick: values.quick ?? false }
+}
+
+function available(): string[] {
+  const files = readdirSync(import.meta.dirname).filter((file) => file.endsWith(suffix))
+  return files.map((file) => file.slice(0, -suffix.length)).sort()
+}
+
+async function load(name: string): Promise<Bench> {
+  const module = (await import(join(import.meta.dirname, `${name}${suffix}`))) as Partial<Bench>
+  if (typeof module.name !== 'string' || typeof module.run !== 'function') {
+    throw new Error(`${name}${suffix} must export "name" and "run"`)
+  }
+  return { name: module.name, run: module.run }
+}
+
+function tableOf(figures: readonly Figure[]): string {
+  const rows = figures.map(({ bench, figure, value, unit, conditions }) => [
+    bench,
+    figure,
+    String(value),
+    unit,
+    conditions,
+  ])
+  const lines = [['BENCH', 'FIGURE', 'VALUE', 'UNIT', 'CONDITIONS'], ...rows]
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  const pad = (cell: string, column: number) =>
+    column === 2 ? cell.padStart(widths[2] ?? 0) : cell.padEnd(widths[column] ?? 0)
+  return lines.map((line) => `${line.map(pad).join('  ').trimEnd()}\n`).join('')
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  note(error instanceof UserError ? error.message : `bench: ${explain(error)}`)
+  process.exitCode = error instanceof UserError ? 2 : 1
+})
