@@ -1,5 +1,4 @@
 import { parseArgs } from 'node:util'
-import { systemClock } from '@kedge/shared/clock'
 import { UserError } from '@kedge/shared/errors'
 import { nearest } from '@kedge/shared/near'
 import { defaultData } from '../settings.ts'
@@ -136,13 +135,4 @@ async function yaml(content: unknown): Promise<string> {
   // Loaded only here: edgecore itself does without while it runs.
   const { stringify } = await import('yaml')
   return stringify(content, { lineWidth: 0 })
-}
-
-/** `edgecore get …` at a terminal. */
-export async function runGet(argv: readonly string[]): Promise<void> {
-  const { out, note } = await get(argv, { env: process.env, now: systemClock.now() })
-  // `edgecore get … | head` closes the pipe early, which is no fault.
-  process.stdout.on('error', () => {})
-  process.stdout.write(out)
-  process.stderr.write(note)
 }
