@@ -2,6 +2,8 @@ import { relative } from 'node:path'
 import { bundlePath } from '../build.ts'
 import type { Layout, Member } from './layout.ts'
 
+const warmer = JSON.stringify([{ op: 'replace', path: '/spec/properties/0/desired/value', value: '23' }])
+
 /** What runs where, and what to try: said once the fleet is up. */
 export function welcome({ dir, kubeconfig, cloudcore, edges }: Layout, cwd: string): string {
   const here = (path: string) => relative(cwd, path) || '.'
@@ -19,6 +21,7 @@ export function welcome({ dir, kubeconfig, cloudcore, edges }: Layout, cwd: stri
     `  export KUBECONFIG=$PWD/${here(kubeconfig)}`,
     '  kubectl get nodes,devices',
     '  kubectl get device thermostat -o yaml',
+    `  kubectl patch device thermostat --type=json -p '${warmer}'`,
     `  node ${here(bundlePath('edgecore'))} get twins --data ${data}`,
     '',
   ].join('\n')
