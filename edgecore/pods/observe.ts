@@ -42,7 +42,8 @@ export async function observe(observer: Observer, { name, key, row, failures, ch
   const { objects, runtime, now } = observer
   const lookup: Lookup = (one) => objects.get(one)?.content
   const held = objects.get(key)
-  const wanted = held && judged(readPod(held.content, held.refused), runtime)
+  // The key says which pod it is, also when the content claims another name (and is refused for it).
+  const wanted = held && judged({ ...readPod(held.content, held.refused), ...name }, runtime)
   const files: VolumeFiles = held ? volumeFiles(held.content, lookup) : { volumes: new Map(), unsupported: [] }
   const missing = held ? unconfigured(held.content, lookup) : new Map<string, string>()
   const previous = row !== undefined && row.uid === wanted?.uid ? (row.status as unknown as PodStatus) : undefined

@@ -1,7 +1,8 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
-import { type Key, type KubeObject, keyOf, parseKey } from '@kedge/shared/objects'
+import { must } from '@kedge/shared/must'
+import { type Key, keyOf, parseKey } from '@kedge/shared/objects'
 import { podRefs } from '@kedge/shared/pod-refs'
 import type { Service } from '@kedge/shared/service'
 import type { Objects } from '../store/objects.ts'
@@ -72,7 +73,7 @@ class PodManager implements Pods {
     this.#statuses = new PodStatuses(store.db)
     this.#verified = options.verified ?? (() => Boolean(getMeta(store.db, 'epoch')))
     this.#unwatch = runtime.watch((pod) => this.#wake(pod))
-    for (const { content } of options.objects.list('pods')) this.#wake(nameOf(content))
+    for (const { key } of options.objects.list('pods')) this.#wake(nameOf(key))
     this.#sweep()
   }
 
@@ -130,13 +131,13 @@ class PodManager implements Pods {
   }
 
   #wakeReferring(keys: ReadonlySet<Key>): void {
-    for (const { content } of this.#options.objects.list('pods')) {
-      const { namespace = 'default' } = content.metadata
+    for (const { key, content } of this.#options.objects.list('pods')) {
+      const { namespace } = nameOf(key)
       const { configMaps, secrets } = podRefs(content)
       const refers =
         configMaps.some((name) => keys.has(keyOf('configmaps', namespace, name))) ||
         secrets.some((name) => keys.has(keyOf('secrets', namespace, name)))
-      if (refers) this.#wake(nameOf(content))
+      if (refers) this.#wake(nameOf(key))
     }
   }
 
@@ -172,8 +173,8 @@ class PodManager implements Pods {
   }
 }
 
-function nameOf({ metadata: { namespace = 'default', name } }: KubeObject): PodName {
-  return { namespace, name }
+function nameOf(key: Key): PodName {
+  return must(parseKey(key), `a pod in the key ${key}`)
 }
 
 function parse(pod: string): PodName {

@@ -1,0 +1,154 @@
+import { canonical } from '@kedge/shared/canonical'
+import { rfc3339 } from '@kedge/shared/clock'
+import type { NodeReport } from '@kedge/shared/reports'
+import type { NodeFacts } from './node-facts.ts'
+
+export interface NodeStatusInput {
+  nodeName: string
+  facts: NodeFacts
+  /** `process.arch` and `process.platform`. */
+  arch: string
+  platform: string
+  /** Of edgecore. */
+  version: string
+  /** `version` is absent when the engine does not answer; then `fault` says why. */
+  runtime: { name: string; version?: string; fault?: string; notice?: Notice }
+  pressures: Pressures
+  /** What was reported last: where nothing changed, its times stay. */
+  previous?: NodeReport
+  /** Milliseconds since the epoch. */
+  now: number
+}
+
+interface Notice {
+  type: string
+  reason: string
+  message: string
+}
+
+/** The release of Kubernetes whose Pod and Node semantics are followed. */
+const kubernetesVersion = 'v1.32.0'
+const maxPods = 110
+
+/** The report on the node itself, with labels and `Node.status` as kubelet gives them. */
+export function nodeReport(input: NodeStatusInput): NodeReport {
+  const { nodeName, facts, runtime, version } = input
+  const architecture = goArch(input.arch)
+  const amounts = amountsOf(facts)
+  return {
+    is: 'node',
+    labels: {
+      'kubernetes.io/hostname': nodeName,
+      'kubernetes.io/os': input.platform,
+      'kubernetes.io/arch': architecture,
+    },
+    status: {
+      capacity: amounts,
+      // Nothing is set aside for the system.
+      allocatable: amounts,
+      addresses: [
+        { type: 'InternalIP', address: facts.address },
+        { type: 'Hostname', address: nodeName },
+      ],
+      conditions: conditionsOf(input),
+      nodeInfo: {
+        machineID: facts.machineId,
+        systemUUID: facts.systemUuid,
+        bootID: facts.bootId,
+        kernelVersion: facts.kernelVersion,
+        osImage: facts.osImage,
+        containerRuntimeVersion: `${runtime.name}://${runtime.version ?? 'unknown'}`,
+        kubeletVersion: `${kubernetesVersion}-kedge-${version}`,
+        kubeProxyVersion: '',
+        operatingSystem: input.platform,
+        architecture,
+      },
+    },
+  }
+}
+
+function amountsOf({ cpus, memory, disk }: NodeFacts): Record<string, string> {
+  return {
+    cpu: String(cpus),
+    memory: `${Math.floor(memory.total / 1024)}Ki`,
+    'ephemeral-storage': `${Math.floor(disk.total / 1024)}Ki`,
+    pods: String(maxPods),
+  }
+}
+
+/** The architecture as Go, and so Kubernetes, names it. */
+export function goArch(arch: string): string {
+  return { x64: 'amd64', ia32: '386' }[arch] ?? arch
+}
+
+export interface Pressures {
+  memory: boolean
+  disk: boolean
+  pids: boolean
+}
+
+/** Where the machine runs short, by kubelet's thresholds. */
+export function pressuresOf({ memory, disk, pids }: NodeFacts): Pressures {
+  return {
+    memory: memory.available < 100 * 1024 * 1024,
+    disk: disk.available < 0.1 * disk.total || (disk.inodes > 0 && disk.inodesFree < 0.05 * disk.inodes),
+    pids: pids !== undefined && pids.max - pids.used < 0.05 * pids.max,
+  }
+}
+
+type Fact = { type: string; status: 'True' | 'False'; reason: string; message: string }
+
+function conditionsOf({ pressures, runtime, previous, now }: NodeStatusInput): Record<string, string>[] {
+  const { notice, fault } = runtime
+  const facts: Fact[] = [
+    judged(
+      'MemoryPressure',
+      pressures.memory,
+      ['HasInsufficientMemory', 'has insufficient memory available'],
+      ['HasSufficientMemory', 'has sufficient memory available'],
+    ),
+    judged(
+      'DiskPressure',
+      pressures.disk,
+      ['HasDiskPressure', 'has disk pressure'],
+      ['HasNoDiskPressure', 'has no disk pressure'],
+    ),
+    judged(
+      'PIDPressure',
+      pressures.pids,
+      ['HasInsufficientPID', 'has insufficient PID available'],
+      ['HasSufficientPID', 'has sufficient PID available'],
+    ),
+    fault === undefined
+      ? { type: 'Ready', status: 'True', reason: 'EdgecoreReady', message: 'edgecore is ready' }
+      : { type: 'Ready', status: 'False', reason: 'RuntimeNotReady', message: fault },
+  ]
+  if (notice) facts.push({ ...notice, status: 'True' })
+  const before = (previous?.status.conditions ?? []) as Record<string, string>[]
+  return facts.map((fact) => {
+    const old = before.find(({ type }) => type === fact.type)
+    const since = old?.status === fact.status ? old.lastTransitionTime : undefined
+    return { ...fact, lastHeartbeatTime: rfc3339(now), lastTransitionTime: since ?? rfc3339(now) }
+  })
+}
+
+function judged(type: string, is: boolean, bad: [string, string], good: [string, string]): Fact {
+  const [reason, message] = is ? bad : good
+  return { type, status: is ? 'True' : 'False', reason, message: `edgecore ${message}` }
+}
+
+/** Whether two reports say the same, whenever they were made. */
+export function sameNode(one: NodeReport, other: NodeReport): boolean {
+  return canonical(withoutTimes(one)) === canonical(withoutTimes(other))
+}
+
+function withoutTimes(report: NodeReport): unknown {
+  const conditions = (report.status.conditions ?? []) as Record<string, string>[]
+  return {
+    ...report,
+    status: {
+      ...report.status,
+      conditions: conditions.map(({ lastHeartbeatTime: _beat, lastTransitionTime: _since, ...rest }) => rest),
+    },
+  }
+}

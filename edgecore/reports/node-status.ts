@@ -1,0 +1,118 @@
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import { NodeReport } from '@kedge/shared/reports'
+import type { Service } from '@kedge/shared/service'
+import { version } from '@kedge/shared/version'
+import type { Runtime } from '../pods/runtime.ts'
+import { type Scheduler, systemScheduler } from '../pods/scheduler.ts'
+import type { Outbox } from '../store/outbox.ts'
+import { getMeta, type Store, setMeta } from '../store/store.ts'
+import { type NodeFacts, readNodeFacts } from './node-facts.ts'
+import { nodeReport, type Pressures, pressuresOf, sameNode } from './node-report.ts'
+
+export interface NodeStatusOptions {
+  store: Store
+  outbox: Outbox
+  clock: Clock
+  log: Log
+  nodeName: string
+  /** Folder of this edgecore's data: its file system is the node's ephemeral storage. */
+  dataDir: string
+  runtime: Pick<Runtime, 'name' | 'version' | 'notice'>
+  scheduler?: Scheduler
+  facts?: (dataDir: string) => Promise<NodeFacts>
+}
+
+export interface NodeStatus extends Service {
+  /** Looks at once, and not only when the next minute is over; resolves when what was found is written down. */
+  look(): Promise<void>
+}
+
+export { bootId, internalIP } from './node-facts.ts'
+
+const everyMs = 60_000
+/** A pressure that has gone counts on for so long, so that a node at its threshold does not flap. */
+const pressureLastsMs = 300_000
+const metaName = 'node-report'
+
+/**
+ * Reports on the node itself at the start and whenever something other than the time has changed.
+ *
+ * Invariant: the last report is kept with the outbox row, in one transaction; the times in it live on over restarts.
+ */
+export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
+  const { store, outbox, clock, log, scheduler = systemScheduler, runtime, dataDir } = options
+  const pressed = new Map<keyof Pressures, number>()
+  let first = true
+  let stopped = false
+  let cancel = () => {}
+  let looking: Promise<void> | undefined
+
+  async function find(): Promise<NodeReport> {
+    const facts = await (options.facts ?? readNodeFacts)(dataDir)
+    const engine = await runtime.version().then(
+      (engineVersion) => ({ version: engineVersion }),
+      (error: unknown) => ({ fault: `${runtime.name}: ${explain(error)}` }),
+    )
+    const { nodeName } = options
+    const { name, notice } = runtime
+    const previous = readLast(store)
+    return nodeReport({
+      ...{ nodeName, facts, version, arch: process.arch, platform: process.platform, now: clock.now() },
+      runtime: { name, ...engine, ...(notice && { notice }) },
+      pressures: lasting(pressuresOf(facts), pressed, clock.monotonic()),
+      ...(previous && { previous }),
+    })
+  }
+
+  async function look(): Promise<void> {
+    try {
+      const report = await find()
+      const last = readLast(store)
+      if (!first && last && sameNode(last, report)) return
+      await store.commit(() => {
+        setMeta(store.db, metaName, JSON.stringify(report))
+        outbox.add(report)
+      })
+      first = false
+      log.debug({ report }, 'node reported')
+    } catch (error) {
+      log.warn({ reason: explain(error), retryMs: everyMs }, 'node report failed')
+    }
+  }
+
+  function lookOnce(): Promise<void> {
+    cancel()
+    looking ??= look().finally(() => {
+      looking = undefined
+      if (!stopped) cancel = scheduler.after(everyMs, () => void lookOnce())
+    })
+    return looking
+  }
+
+  void lookOnce()
+  return {
+    look: lookOnce,
+    async stop() {
+      stopped = true
+      cancel()
+      await looking
+    },
+  }
+}
+
+function readLast(store: Store): NodeReport | undefined {
+  const text = getMeta(store.db, metaName)
+  const parsed = text === undefined ? undefined : NodeReport.safeParse(JSON.parse(text))
+  return parsed?.success ? parsed.data : undefined
+}
+
+function lasting(now: Pressures, pressed: Map<keyof Pressures, number>, at: number): Pressures {
+  const lasts = (name: keyof Pressures) => {
+    if (now[name]) pressed.set(name, at)
+    const since = pressed.get(name)
+    return since !== undefined && at - since < pressureLastsMs
+  }
+  return { memory: lasts('memory'), disk: lasts('disk'), pids: lasts('pids') }
+}

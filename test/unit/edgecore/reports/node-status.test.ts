@@ -1,0 +1,104 @@
+import { join } from 'node:path'
+import type { NodeFacts } from '@kedge/edgecore/reports/node-facts'
+import { type NodeStatus, startNodeStatus } from '@kedge/edgecore/reports/node-status'
+import { Outbox } from '@kedge/edgecore/store/outbox'
+import { Store } from '@kedge/edgecore/store/store'
+import { silentLog } from '@kedge/shared/log'
+import type { NodeReport } from '@kedge/shared/reports'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { HandClock } from '../../../support/hand-clock.ts'
+import { tempDir } from '../../../support/temp-dir.ts'
+
+const MiB = 1024 * 1024
+
+let clock: HandClock
+let store: Store
+let outbox: Outbox
+let available: number
+let status: NodeStatus
+
+async function facts(): Promise<NodeFacts> {
+  return {
+    cpus: 4,
+    memory: { total: 1024 * MiB, available },
+    disk: { total: 1000, available: 900, inodes: 10, inodesFree: 10 },
+    kernelVersion: '6.6',
+    osImage: 'Debian',
+    machineId: 'm',
+    bootId: 'b',
+    systemUuid: 's',
+    address: '192.0.2.7',
+  }
+}
+
+function start(): NodeStatus {
+  const runtime = { name: 'simulated', version: async () => '0.1.0' }
+  const common = { store, outbox, clock, scheduler: clock, log: silentLog, facts, runtime }
+  return startNodeStatus({ ...common, nodeName: 'edge-1', dataDir: '/' })
+}
+
+/** The node's report in the outbox, which is taken out of it. */
+async function taken(): Promise<NodeReport | undefined> {
+  const rows = outbox.all()
+  await store.commit(() => {
+    for (const { seq, version } of rows) outbox.accepted(seq, version)
+  })
+  return rows[0]?.report as NodeReport | undefined
+}
+
+async function aMinute(): Promise<void> {
+  clock.tick(60_000)
+  await status.look()
+}
+
+function memoryPressure(report: NodeReport | undefined): string | undefined {
+  const conditions = report?.status.conditions as Record<string, string>[] | undefined
+  return conditions?.find(({ type }) => type === 'MemoryPressure')?.status
+}
+
+beforeEach(async () => {
+  clock = new HandClock()
+  store = Store.open({ path: join(tempDir(), 'edge.db'), clock, log: silentLog })
+  outbox = new Outbox(store.db, clock)
+  available = 512 * MiB
+  status = start()
+  await status.look()
+})
+
+afterEach(async () => {
+  await status.stop()
+  store.close()
+})
+
+test('says how the node is at the start, and nothing more while nothing changes', async () => {
+  expect(memoryPressure(await taken())).toBe('False')
+  for (let minute = 0; minute < 10; minute += 1) await aMinute()
+  expect(outbox.all()).toEqual([])
+})
+
+test('looks by itself every minute, says what changed, and holds a pressure for five minutes', async () => {
+  await taken()
+  available = 10 * MiB
+  await aMinute()
+  expect(memoryPressure(await taken())).toBe('True')
+  available = 512 * MiB
+  for (let minute = 0; minute < 4; minute += 1) await aMinute()
+  expect(outbox.all()).toEqual([])
+  await aMinute()
+  expect(memoryPressure(await taken())).toBe('False')
+})
+
+test('a restart says it again, with the times of before', async () => {
+  const before = await taken()
+  await status.stop()
+  clock.tick(3_600_000)
+  status = start()
+  await status.look()
+  const after = await taken()
+  const times = (report: NodeReport | undefined) => {
+    const conditions = (report?.status.conditions ?? []) as Record<string, string>[]
+    return conditions.map(({ lastTransitionTime }) => lastTransitionTime)
+  }
+  expect(times(after)).toHaveLength(4)
+  expect(times(after)).toEqual(times(before))
+})
