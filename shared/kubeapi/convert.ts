@@ -1,15 +1,37 @@
 import type { KubeObject } from '../objects.ts'
-import type { ApiKind } from './kinds.ts'
+import { type ApiKind, apiVersionOf } from './kinds.ts'
+
+/** Names of the same field in core/v1 and in events.k8s.io/v1. */
+const eventFields: readonly [string, string][] = [
+  ['involvedObject', 'regarding'],
+  ['message', 'note'],
+  ['reportingComponent', 'reportingController'],
+  ['source', 'deprecatedSource'],
+  ['count', 'deprecatedCount'],
+  ['firstTimestamp', 'deprecatedFirstTimestamp'],
+  ['lastTimestamp', 'deprecatedLastTimestamp'],
+]
+const toEvents = new Map(eventFields)
+const fromEvents = new Map(eventFields.map(([core, events]) => [events, core]))
 
 /**
  * `object`, stored in `kind.storageApiVersion`, as `kind` shows it. Versions of a custom resource differ in apiVersion
- * only (conversion strategy None); core and events.k8s.io Events differ in the names of their fields.
+ * only (conversion strategy None); core and events.k8s.io Events differ in the names of their fields. The object is not
+ * changed; one that needs no conversion comes back as it is.
  */
-export function fromStorage(_kind: ApiKind, _object: KubeObject): KubeObject {
-  throw new Error('fromStorage is not written yet')
+export function fromStorage(kind: ApiKind, object: KubeObject): KubeObject {
+  return convert(object, apiVersionOf(kind), kind.storage === 'events' ? toEvents : none)
 }
 
 /** The reverse of `fromStorage`. */
-export function toStorage(_kind: ApiKind, _object: KubeObject): KubeObject {
-  throw new Error('toStorage is not written yet')
+export function toStorage(kind: ApiKind, object: KubeObject): KubeObject {
+  return convert(object, kind.storageApiVersion, kind.storage === 'events' ? fromEvents : none)
+}
+
+const none: ReadonlyMap<string, string> = new Map()
+
+function convert(object: KubeObject, apiVersion: string, renamed: ReadonlyMap<string, string>): KubeObject {
+  if (object.apiVersion === apiVersion) return object
+  const fields = Object.entries(object).map(([name, value]) => [renamed.get(name) ?? name, value])
+  return { ...(Object.fromEntries(fields) as KubeObject), apiVersion }
 }

@@ -73,7 +73,7 @@ export function deviceCrds(): KubeObject[] {
 export function deviceCrdFiles(): { name: string; text: string }[] {
   return deviceCrds().map((object) => ({
     name: `${object.metadata.name}.yaml`,
-    text: `# Written by scripts/crds.ts from shared/devices.ts.\n${stringify(object, { lineWidth: 120 })}`,
+    text: `# Written by scripts/crds.ts from shared/devices.ts.\n${stringify(object, { lineWidth: 0 })}`,
   }))
 }
 

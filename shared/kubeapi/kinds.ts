@@ -45,3 +45,23 @@ export function apiVersionOf({ group, version }: { group: string; version: strin
 export function qualified({ group, plural }: { group: string; plural: string }): string {
   return group === '' ? plural : `${plural}.${group}`
 }
+
+const versionForm = /^v(\d+)(?:(alpha|beta)(\d+))?$/
+
+/** Sorts versions as Kubernetes prefers them: v2, v1, v1beta2, v1beta1, v1alpha1, then others by name. */
+export function byVersionPriority(a: string, b: string): number {
+  const [one, other] = [priorityOf(a), priorityOf(b)]
+  if (one === undefined || other === undefined) {
+    return one === other ? a.localeCompare(b) : one === undefined ? 1 : -1
+  }
+  const at = one.findIndex((value, index) => value !== other[index])
+  return at === -1 ? 0 : (other[at] ?? 0) - (one[at] ?? 0)
+}
+
+/** [stability, major, minor], larger is preferred. */
+function priorityOf(version: string): number[] | undefined {
+  const [, major, stability, minor] = versionForm.exec(version) ?? []
+  if (major === undefined) return undefined
+  const rank = stability === undefined ? 2 : stability === 'beta' ? 1 : 0
+  return [rank, Number(major), Number(minor ?? 0)]
+}

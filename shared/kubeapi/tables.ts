@@ -28,9 +28,18 @@ export function toTable(kind: ApiKind, objects: readonly KubeObject[], options: 
     columnDefinitions: kind.columns.map(({ cell: _, ...definition }) => definition),
     rows: objects.map((object) => ({
       cells: kind.columns.map((column) => column.cell(object, options.now)),
+      ...(kind.storage === 'pods' ? ended(object) : {}),
       ...carried(object, options.includeObject),
     })),
   }
+}
+
+/** Tells printers that a pod will not run again. */
+function ended({ status }: KubeObject): { conditions?: unknown[] } {
+  const phase = status?.phase
+  if (phase !== 'Succeeded' && phase !== 'Failed') return {}
+  const message = phase === 'Succeeded' ? 'All containers ended well.' : 'A container ended badly.'
+  return { conditions: [{ type: 'Completed', status: 'True', reason: phase, message }] }
 }
 
 function carried(object: KubeObject, include: TableOptions['includeObject']): { object?: unknown } {
