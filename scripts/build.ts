@@ -24,7 +24,10 @@ const banner = `#!/usr/bin/env node
 import { createRequire as kedgeCreateRequire } from 'node:module'
 const require = kedgeCreateRequire(import.meta.url)`
 
-/** How esbuild makes the bundle of a program. Names stay readable, so that a stack tells where it was. */
+/**
+ * How esbuild makes the bundle of a program. Node keeps the text of a program in memory, so it goes without spaces (3 MB
+ * less resident at the edge). Names stay, and lines stay short, so that a stack tells where it was.
+ */
 export function buildOptions(name: ProgramName): BuildOptions & { metafile: true; write: false } {
   return {
     absWorkingDir: root,
@@ -38,6 +41,9 @@ export function buildOptions(name: ProgramName): BuildOptions & { metafile: true
     external: ['better-sqlite3'],
     banner: { js: banner },
     define: { KEDGE_VERSION: JSON.stringify(version()) },
+    minifyWhitespace: true,
+    minifySyntax: true,
+    lineLimit: 160,
     legalComments: 'linked',
     sourcemap: 'linked',
     sourcesContent: false,
@@ -113,9 +119,16 @@ function isFresh(name: ProgramName): boolean {
   }
 }
 
-if (process.argv[1] === import.meta.filename) {
+async function main(): Promise<void> {
   for (const { name, bytes, ms } of await build()) {
     const how = ms === undefined ? 'up to date' : `built in ${ms} ms`
     process.stdout.write(`${relative(process.cwd(), bundlePath(name))}  ${Math.round(bytes / 1024)} KiB, ${how}\n`)
   }
+}
+
+if (process.argv[1] === import.meta.filename) {
+  main().catch((error: Error) => {
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = 1
+  })
 }
