@@ -1,25 +1,12 @@
 import type { KubeObject } from '../objects.ts'
+import { applyJsonPatch } from './json-patch.ts'
 import type { ApiKind } from './kinds.ts'
+import { mergePatch } from './merge-patch.ts'
+import { PatchError } from './patch-error.ts'
+import { isObject, type Json } from './schema.ts'
+import { strategicMerge } from './strategic-merge.ts'
 
-/** A patch that cannot be applied; `code` and `reason` are those of the `Status` to answer with. */
-export class PatchError extends Error {
-  override name = 'PatchError'
-  readonly code: 400 | 413 | 415 | 422
-  readonly reason: 'BadRequest' | 'UnsupportedMediaType' | 'Invalid' | 'RequestEntityTooLarge'
-
-  constructor(code: PatchError['code'], message: string) {
-    super(message)
-    this.code = code
-    this.reason = reasons[code]
-  }
-}
-
-const reasons = {
-  400: 'BadRequest',
-  413: 'RequestEntityTooLarge',
-  415: 'UnsupportedMediaType',
-  422: 'Invalid',
-} as const
+export { PatchError }
 
 export interface PatchRequest {
   /** Without parameters: `application/merge-patch+json`. */
@@ -31,7 +18,34 @@ export interface PatchRequest {
   kind: ApiKind
 }
 
+const jsonPatch = 'application/json-patch+json'
+const merge = 'application/merge-patch+json'
+const strategic = 'application/strategic-merge-patch+json'
+
+/** The media types that a patch of `kind` may have. */
+export function patchMediaTypes(kind: ApiKind): string[] {
+  return kind.custom ? [jsonPatch, merge] : [jsonPatch, merge, strategic]
+}
+
 /** The object with the patch applied, not yet admitted. Throws `PatchError`. */
-export function applyPatch(_request: PatchRequest): KubeObject {
-  throw new Error('applyPatch is not written yet')
+export function applyPatch({ mediaType, patch, object, kind }: PatchRequest): KubeObject {
+  const accepted = patchMediaTypes(kind)
+  if (!accepted.includes(mediaType)) {
+    const list = accepted.join(', ')
+    throw new PatchError(
+      415,
+      `the body of the request was in an unknown format - accepted media types include: ${list}`,
+    )
+  }
+  if (mediaType === jsonPatch) return whole(applyJsonPatch(object, patch))
+  if (!isObject(patch)) throw new PatchError(400, 'error decoding patch: a merge patch is a JSON object')
+  if (mediaType === merge) return whole(mergePatch(object, patch))
+  return whole(strategicMerge(kind.schema, structuredClone(object), patch))
+}
+
+/** Whatever a patch does, an object with metadata must come of it. */
+function whole(result: unknown): KubeObject {
+  if (!isObject(result)) throw new PatchError(422, 'the patch leaves no object')
+  const metadata: Json = isObject(result.metadata) ? result.metadata : {}
+  return { ...result, metadata: metadata as unknown as KubeObject['metadata'] }
 }

@@ -63,3 +63,9 @@ export function asObject(value: unknown): Json {
 export function asArray(value: unknown): unknown[] {
   return Array.isArray(value) ? value : []
 }
+
+/** Sets a field, be it named `__proto__`. */
+export function setField(object: Json, name: string, value: unknown): void {
+  if (name !== '__proto__') object[name] = value
+  else Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
+}

@@ -1,4 +1,4 @@
-import { isObject, type Json, type Schema } from './schema.ts'
+import { isObject, type Json, type Schema, setField } from './schema.ts'
 
 export interface PruneOptions {
   /** Built-in kinds: null says nothing, so the field goes; elsewhere null is a value for the schema to judge. */
@@ -17,7 +17,7 @@ export function prune(schema: Schema, value: unknown, path: string, options: Pru
     const field = fieldSchema(schema, name)
     if (field === undefined) options.unknown.push(at)
     else if (inner === null && options.dropNulls) continue
-    else set(out, name, field === 'keep' ? inner : prune(field, inner, at, options))
+    else setField(out, name, field === 'keep' ? inner : prune(field, inner, at, options))
   }
   return out
 }
@@ -38,13 +38,6 @@ function fieldSchema(schema: Schema, name: string): Schema | 'keep' | undefined 
   if (isObject(schema.additionalProperties)) return schema.additionalProperties as Schema
   if (schema.additionalProperties === true || schema['x-kubernetes-preserve-unknown-fields'] === true) return 'keep'
   return schema['x-kubernetes-embedded-resource'] === true && embedded.has(name) ? 'keep' : undefined
-}
-
-/** Assigns even a field that is named `__proto__`. */
-function set(object: Json, name: string, value: unknown): void {
-  if (name === '__proto__') {
-    Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
-  } else object[name] = value
 }
 
 /**
