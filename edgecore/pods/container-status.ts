@@ -2,7 +2,7 @@ import { rfc3339 } from '@kedge/shared/clock'
 import { needOf } from './container.ts'
 import { turnsOf } from './plan.ts'
 import type { Container } from './runtime.ts'
-import { type Fate, type Own, pastOf, type Situation } from './situation.ts'
+import { type Fate, isRunning, type Own, pastOf, type Situation } from './situation.ts'
 import type { Wanted, WantedContainer } from './spec.ts'
 
 /** `ContainerStatus` of a Pod. */
@@ -51,14 +51,15 @@ export function containerStatus(input: ContainerInput): ContainerStatus {
   const past = pastOf(own, container.name)
   const { latest } = past
   const waiting = waitingOf(input)
-  const state = waiting ?? (latest ? stateOf(latest, engine) : undefined) ?? previous?.state ?? creating
+  const initial = initialOf(input)
+  const state = waiting ?? (latest ? stateOf(latest, engine, initial) : undefined) ?? previous?.state ?? initial
   const last = waiting && latest?.state.is === 'exited' ? latest : past.previous
   const running = 'running' in state
   const containerID = latest ? `${engine}://${latest.id}` : previous?.containerID
   return {
     name: container.name,
     state,
-    lastState: last ? stateOf(last, engine) : latest ? {} : (previous?.lastState ?? {}),
+    lastState: last ? stateOf(last, engine, {}) : latest ? {} : (previous?.lastState ?? {}),
     // A regular init container is ready once it has ended well; nothing probes the others.
     ready: container.kind === 'init' ? 'terminated' in state && state.terminated.exitCode === 0 : running,
     started: running,
@@ -69,39 +70,36 @@ export function containerStatus(input: ContainerInput): ContainerStatus {
   }
 }
 
-const creating: State = { waiting: { reason: 'ContainerCreating' } }
-
-/** Why the container does not run although it should, or undefined when its own state says all there is. */
-function waitingOf({ container, wanted, own, situation, fate }: ContainerInput): State | undefined {
-  const { spec } = wanted
-  const past = pastOf(own, container.name)
-  if (spec === undefined || fate !== 'open' || wanted.deletion)
-    return past.latest || fate !== 'open' ? undefined : creating
-  if (
-    past.latest !== undefined &&
-    past.current &&
-    past.latest.state.is !== 'exited' &&
-    past.latest.state.is !== 'created'
-  ) {
-    return undefined
-  }
-  if (wanted.refusal) return past.latest ? undefined : { waiting: wanted.refusal }
-  if (own.sandbox === undefined) return creating
-  if (!turnsOf(spec, own).some(({ name }) => name === container.name)) {
-    return past.current ? undefined : { waiting: { reason: 'PodInitializing' } }
-  }
-  const need = needOf({ spec, wanted: container, past, since: own.sandbox.createdAt }, situation)
-  if (need.is === 'nothing') return undefined
-  if (need.is !== 'wait') return past.latest?.state.is === 'exited' ? undefined : creating
-  return {
-    waiting: need.message === undefined ? { reason: need.reason } : { reason: need.reason, message: need.message },
-  }
+/** What a container says before there is anything to say of it. */
+function initialOf({ wanted }: ContainerInput): State {
+  const initializes = wanted.spec?.containers.some(({ kind }) => kind !== 'main') === true
+  return { waiting: { reason: initializes ? 'PodInitializing' : 'ContainerCreating' } }
 }
 
-function stateOf({ id, state }: Container, engine: string): State {
+/** Why the container does not run although it should, or undefined when its own state says all there is. */
+function waitingOf(input: ContainerInput): State | undefined {
+  const { container, wanted, own, situation, fate } = input
+  const { spec, refusal, deletion } = wanted
+  const { latest, current } = pastOf(own, container.name)
+  if (spec === undefined || fate !== 'open' || deletion || (current && isRunning(latest))) return undefined
+  if (refusal) return latest ? undefined : { waiting: refusal }
+  if (own.sandbox === undefined) return initialOf(input)
+  if (!turnsOf(spec, own).some(({ name }) => name === container.name)) return current ? undefined : initialOf(input)
+  const need = needOf(
+    { spec, wanted: container, past: pastOf(own, container.name), since: own.sandbox.createdAt },
+    situation,
+  )
+  if (need.is === 'nothing') return undefined
+  if (need.is !== 'wait') return latest?.state.is === 'exited' ? undefined : initialOf(input)
+  const { reason, message } = need
+  if (reason === 'ContainerCreating') return initialOf(input)
+  return { waiting: message === undefined ? { reason } : { reason, message } }
+}
+
+function stateOf({ id, state }: Container, engine: string, initial: State): State {
   switch (state.is) {
     case 'created':
-      return creating
+      return initial
     case 'running':
     case 'stopping':
       return { running: { startedAt: rfc3339(state.startedAt) } }

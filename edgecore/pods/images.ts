@@ -8,7 +8,8 @@ interface Pulling {
   waiting: Set<() => void>
 }
 type Known = Pulling | { is: 'pulled'; pulledAt: number } | Failed
-type Failed = { is: 'failed'; message: string; failedAt: number; retryAt: number; tries: number }
+/** `dueAt` by the monotonic clock: the wall time may jump while it is waited for. */
+type Failed = { is: 'failed'; message: string; failedAt: number; dueAt: number; tries: number }
 
 const firstWait = 10_000
 const longestWait = 300_000
@@ -36,9 +37,14 @@ export class Images {
       known.waiting.add(changed)
       return { is: 'pulling' }
     }
-    if (known?.is === 'failed') return id === undefined ? known : { ...known, id }
+    if (known?.is === 'failed') return this.#failed(known, id)
     if (id === undefined) return { is: 'absent' }
     return known === undefined ? { is: 'present', id } : { is: 'present', id, pulledAt: known.pulledAt }
+  }
+
+  #failed({ message, failedAt, dueAt, tries }: Failed, id: string | undefined): ImageState {
+    const retryAt = this.#clock.now() + (dueAt - this.#clock.monotonic())
+    return { is: 'failed', message, failedAt, tries, retryAt, ...(id !== undefined && { id }) }
   }
 
   /** Begins a pull, unless one is under way; calls `done` after it, however it went. */
@@ -61,9 +67,8 @@ export class Images {
       await this.#runtime.pull(image, pod)
       return { is: 'pulled', pulledAt: this.#clock.now() }
     } catch (error) {
-      const now = this.#clock.now()
-      const wait = Math.min(firstWait * 2 ** Math.min(failures, 10), longestWait)
-      return { is: 'failed', message: explain(error), failedAt: now, retryAt: now + wait, tries: failures + 1 }
+      const dueAt = this.#clock.monotonic() + Math.min(firstWait * 2 ** Math.min(failures, 10), longestWait)
+      return { is: 'failed', message: explain(error), failedAt: this.#clock.now(), dueAt, tries: failures + 1 }
     }
   }
 }

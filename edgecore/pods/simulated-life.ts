@@ -41,6 +41,8 @@ const ContainerRow = z.object({
   stop: z.object({ askedAt: z.number(), until: z.number() }).optional(),
   /** How it ends, be that in the future or the past. */
   exit: z.object({ at: z.number(), code: z.int(), reason: z.string().optional() }).optional(),
+  /** It has happened: a clock that is set back does not bring the container back to life. */
+  ended: z.boolean().optional(),
 })
 
 export const Row = z.discriminatedUnion('is', [SandboxRow, ContainerRow])
@@ -49,6 +51,10 @@ export type SandboxRow = z.infer<typeof SandboxRow>
 export type ContainerRow = z.infer<typeof ContainerRow>
 
 const killed = 137
+
+export function hasEnded({ exit, ended }: ContainerRow, now: number): boolean {
+  return ended === true || (exit !== undefined && exit.at <= now)
+}
 
 /** The row once started at `now`. An init container ends at once unless its behaviour says otherwise. */
 export function begun(row: ContainerRow, now: number): ContainerRow {
@@ -59,7 +65,7 @@ export function begun(row: ContainerRow, now: number): ContainerRow {
 
 /** The row once asked at `now` to end within `graceMs`: whichever end comes first is the one that happens. */
 export function stopped(row: ContainerRow, now: number, graceMs: number): ContainerRow {
-  if (row.startedAt === undefined || (row.exit !== undefined && row.exit.at <= now)) return row
+  if (row.startedAt === undefined || hasEnded(row, now)) return row
   const askedAt = row.stop?.askedAt ?? now
   const until = Math.min(row.stop?.until ?? Number.POSITIVE_INFINITY, now + graceMs)
   const own = { at: Math.max(now, askedAt + (row.behaviour.stopAfter ?? 0)), code: 0 }
@@ -72,8 +78,8 @@ export function stopped(row: ContainerRow, now: number, graceMs: number): Contai
 export function afterReboot(row: Row, bootId: string, now: number): Row[] {
   if (row.bootId === bootId) return []
   if (row.is === 'sandbox') return row.ready ? [{ ...row, ready: false }] : []
-  const ran = row.startedAt !== undefined && (row.exit === undefined || row.exit.at > now)
-  return ran ? [{ ...row, exit: { at: now, code: 255, reason: 'Unknown' } }] : []
+  const ran = row.startedAt !== undefined && !hasEnded(row, now)
+  return ran ? [{ ...row, exit: { at: now, code: 255, reason: 'Unknown' }, ended: true }] : []
 }
 
 export function sandboxOf(
@@ -92,9 +98,10 @@ function containerOf(row: ContainerRow, now: number): Container {
   return { id, name, kind, image, imageId, attempt, backoffMs, createdAt, state: stateOf(row, now) }
 }
 
-function stateOf({ startedAt, stop, exit }: ContainerRow, now: number): ContainerState {
+function stateOf(row: ContainerRow, now: number): ContainerState {
+  const { startedAt, stop, exit } = row
   if (startedAt === undefined) return { is: 'created' }
-  if (exit !== undefined && exit.at <= now) {
+  if (exit !== undefined && hasEnded(row, now)) {
     const reason = exit.reason ?? (exit.code === 0 ? 'Completed' : 'Error')
     return { is: 'exited', startedAt, finishedAt: exit.at, exitCode: exit.code, reason }
   }

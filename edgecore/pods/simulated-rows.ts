@@ -10,6 +10,7 @@ import { type ContainerRow, Row } from './simulated-life.ts'
 export class Rows {
   readonly #store: Store
   readonly #insert
+  readonly #update
   readonly #delete
   readonly #rows = new Map<string, Row>()
   readonly #byPod = new Map<string, Map<string, Row>>()
@@ -19,6 +20,7 @@ export class Rows {
     this.#insert = store.db.prepare(
       'INSERT OR REPLACE INTO simulated_containers (id, pod, uid, container, state) VALUES (?, ?, ?, ?, ?)',
     )
+    this.#update = store.db.prepare('UPDATE simulated_containers SET state = ? WHERE id = ?')
     this.#delete = store.db.prepare('DELETE FROM simulated_containers WHERE id = ?')
     const all = store.db.prepare<[], { state: string }>('SELECT state FROM simulated_containers').all()
     for (const { state } of all) this.#keep(Row.parse(JSON.parse(state)))
@@ -51,6 +53,16 @@ export class Rows {
       }
     })
     for (const row of rows) this.#keep(row)
+  }
+
+  /** Takes note that containers have ended, unless they are gone by then. */
+  async end(rows: readonly ContainerRow[]): Promise<void> {
+    if (rows.length === 0) return
+    const ended = rows.map((row) => ({ ...row, ended: true }))
+    await this.#store.commit(() => {
+      for (const row of ended) this.#update.run(JSON.stringify(row), row.id)
+    })
+    for (const row of ended) if (this.#rows.has(row.id)) this.#keep(row)
   }
 
   async drop(ids: readonly string[]): Promise<void> {

@@ -3,7 +3,7 @@ import type { Clock } from '@kedge/shared/clock'
 import type { Store } from '../store/store.ts'
 import type { ContainerConfig, PodConfig, PodName, Runtime, Sandbox } from './runtime.ts'
 import type { Scheduler } from './scheduler.ts'
-import { afterReboot, begun, type ContainerRow, sandboxOf, stopped } from './simulated-life.ts'
+import { afterReboot, begun, type ContainerRow, hasEnded, sandboxOf, stopped } from './simulated-life.ts'
 import { Rows } from './simulated-rows.ts'
 import { readSimulation, type Simulation } from './simulation.ts'
 
@@ -34,7 +34,6 @@ export class SimulatedRuntime implements Runtime {
   readonly #rows: Rows
   readonly #bootId: string
   readonly #images = new Set<string>()
-  #looked = 0
   #changed: ((pod: PodName) => void) | undefined
   #cancel: () => void = () => {}
 
@@ -152,21 +151,18 @@ export class SimulatedRuntime implements Runtime {
     return row
   }
 
-  /** Tells of the containers that ended since the last look, and rings again when the next one does. */
+  /** Tells of the containers that have ended, and rings again when the next one does. */
   #alarm(): void {
     this.#cancel()
+    if (this.#changed === undefined) return
     const now = this.#clock.now()
-    const since = this.#looked
-    this.#looked = now
-    let next = Number.POSITIVE_INFINITY
-    for (const row of this.#rows.all()) {
-      if (row.is === 'sandbox' || row.exit === undefined) continue
-      if (row.exit.at > now) next = Math.min(next, row.exit.at)
-      else if (row.exit.at > since) this.#changed?.(row.pod)
-    }
-    if (this.#changed !== undefined && Number.isFinite(next)) {
-      this.#cancel = this.#scheduler.after(next - now, () => this.#alarm())
-    }
+    const alive = this.#rows.all().filter((row): row is ContainerRow => row.is === 'container' && row.ended !== true)
+    const ended = alive.filter((row) => hasEnded(row, now))
+    // A note that fails is made at the next alarm.
+    this.#rows.end(ended).catch(() => {})
+    for (const { pod } of ended) this.#changed(pod)
+    const next = Math.min(...alive.map(({ exit }) => exit?.at ?? Number.POSITIVE_INFINITY).filter((at) => at > now))
+    if (Number.isFinite(next)) this.#cancel = this.#scheduler.after(next - now, () => this.#alarm())
   }
 }
 

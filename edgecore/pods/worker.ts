@@ -53,7 +53,8 @@ export class PodWorker {
   readonly name: PodName
   readonly #shop: Workshop
   readonly #doers: Doers
-  readonly #failures = new Map<string, Failure>()
+  /** `dueAt` by the monotonic clock: the wall time may jump while it is waited for. */
+  readonly #failures = new Map<string, Omit<Failure, 'retryAt'> & { dueAt: number }>()
   readonly #events: PodEvent[] = []
   #look: Look | undefined
   #again = false
@@ -138,10 +139,18 @@ export class PodWorker {
       name: this.name,
       key: keyOf('pods', namespace, name),
       ...(row && { row }),
-      failures: this.#failures,
+      failures: this.#failuresNow(),
       changed: () => this.wake(),
     })
     return this.#look
+  }
+
+  #failuresNow(): Map<string, Failure> {
+    const { clock } = this.#shop
+    const ahead = clock.now() - clock.monotonic()
+    return new Map(
+      [...this.#failures].map(([subject, { dueAt, ...rest }]) => [subject, { ...rest, retryAt: dueAt + ahead }]),
+    )
   }
 
   async #do(step: Due): Promise<void> {
@@ -153,8 +162,8 @@ export class PodWorker {
       log.debug({ pod: this.pod, step }, 'pod step')
     } catch (error) {
       const tries = (this.#failures.get(subject)?.tries ?? 0) + 1
-      const retryAt = clock.now() + Math.min(firstRetry * 2 ** Math.min(tries - 1, 10), longestRetry)
-      const failure = { reason: failureReasons[step.is], message: explain(error), tries, retryAt }
+      const dueAt = clock.monotonic() + Math.min(firstRetry * 2 ** Math.min(tries - 1, 10), longestRetry)
+      const failure = { reason: failureReasons[step.is], message: explain(error), tries, dueAt }
       this.#failures.set(subject, failure)
       if (tries === 1 && !subject.startsWith('container/')) {
         this.#events.push({ type: 'Warning', reason: failure.reason, message: failure.message })
