@@ -4,6 +4,7 @@ import { required } from './causes.ts'
 import { fromStorage, toStorage } from './convert.ts'
 import { establish } from './crd.ts'
 import type { ApiKind } from './kinds.ts'
+import { asObject } from './schema.ts'
 import { alreadyExists, badRequest, invalid } from './status.ts'
 import { admit } from './validate.ts'
 import {
@@ -30,28 +31,27 @@ export function create(context: WriteContext, sent: unknown): Written {
   checkDefinition(context)
   checkNamespace(context, String(name ?? ''))
   const chosen = name ? String(name) : freeName(context, String(generateName))
+  const sentAs = { ...draft, metadata: { ...draft.metadata, name: chosen } }
   const { object, warnings } = acceptOrThrow(
     context,
-    admit({ kind, operation: 'create', object: newborn(context, draft, chosen) }),
+    admit({ kind, operation: 'create', object: authored(context, sentAs) }),
   )
   const key = keyOf(context, chosen)
   if (tx.get(key) !== undefined) throw alreadyExists(subjectOf(kind, chosen))
-  const entry = tx.put(key, finished(context, toStorage(kind, object)))
+  const entry = tx.put(key, finished(context, toStorage(kind, newborn(context, object))))
   return { code: 201, object: fromStorage(kind, entry.object), warnings }
 }
 
-/** The draft with what only the server says of a new object. */
-function newborn({ kind, user, now, uid }: WriteContext, draft: Draft, name: string): unknown {
-  const { deletionTimestamp, deletionGracePeriodSeconds, managedFields, selfLink, ...metadata } = draft.metadata
-  const born = { ...metadata, name, uid: uid(), creationTimestamp: rfc3339(now) }
-  const object = { ...draft, metadata: born }
-  return kind.kind === 'CertificateSigningRequest' ? requestedBy(object, user) : object
+/** A signer trusts what a certificate request says of its author: only the server says it. */
+function authored({ kind, user }: WriteContext, draft: Draft): unknown {
+  if (kind.kind !== 'CertificateSigningRequest') return draft
+  const { extra: _, ...spec } = asObject(draft.spec)
+  return { ...draft, spec: { ...spec, username: user.name, uid: user.uid, groups: [...user.groups] } }
 }
 
-/** A signer trusts what a request says of its author. */
-function requestedBy<T extends Draft>(object: T, user: WriteContext['user']): unknown {
-  const spec = typeof object.spec === 'object' && object.spec !== null ? object.spec : {}
-  return { ...object, spec: { ...spec, username: user.name, uid: user.uid, groups: [...user.groups] } }
+/** The object with what only the server says of a new one. */
+function newborn({ now, uid }: WriteContext, object: KubeObject): KubeObject {
+  return { ...object, metadata: { ...object.metadata, uid: uid(), creationTimestamp: rfc3339(now) } }
 }
 
 /** A stored definition says which of its names are accepted. */

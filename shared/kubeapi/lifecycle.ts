@@ -1,6 +1,7 @@
 import { rfc3339 } from '../clock.ts'
 import type { KubeObject } from '../objects.ts'
 import type { ApiKind } from './kinds.ts'
+import { asArray } from './schema.ts'
 import type { Entry, ObjectKey } from './storage.ts'
 import { definitionResource, namespaceKey, type WriteContext } from './write.ts'
 
@@ -19,8 +20,11 @@ export function settle(context: LifecycleContext, key: ObjectKey, next: KubeObje
   return end(context, key, next)
 }
 
-function isOver({ metadata }: KubeObject): boolean {
+function isOver({ kind, metadata, spec }: KubeObject): boolean {
+  // The finalizer "kubernetes" of a namespace stands for what it holds, which is looked at here.
+  const others = kind === 'Namespace' ? asArray(spec?.finalizers).filter((one) => one !== 'kubernetes') : []
   return (
+    others.length === 0 &&
     metadata.deletionTimestamp !== undefined &&
     (metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
     (metadata.finalizers ?? []).length === 0

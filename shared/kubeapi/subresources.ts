@@ -4,9 +4,10 @@ import { terminate } from './lifecycle.ts'
 import { decodeBody } from './negotiate.ts'
 import { writeOptions } from './request.ts'
 import { type Answer, type Call, commit, contentType, get, jsonAnswer, updated } from './resource-call.ts'
-import { asObject, type Json } from './schema.ts'
-import { badRequest, conflict, methodNotAllowed, notFound, StatusError } from './status.ts'
-import { keyOf, subjectOf, type WriteContext } from './write.ts'
+import { asObject } from './schema.ts'
+import { methodNotAllowed, notFound, StatusError } from './status.ts'
+import { admit } from './validate.ts'
+import { acceptOrThrow, keyOf, subjectOf, type WriteContext } from './write.ts'
 
 /** Answers a request for a subresource. Throws a `StatusError`. */
 export async function childCall(call: Call): Promise<Answer> {
@@ -49,34 +50,12 @@ function podOf(context: WriteContext, name: string): KubeObject {
   return entry.object
 }
 
-/** Gives a pod to a node. A pod is bound once. */
+/** Gives a pod to a node. */
 function bind(context: WriteContext, name: string, sent: unknown): void {
-  const node = asObject(asObject(sent).target).name
-  if (typeof node !== 'string' || node === '') throw badRequest('target.name: Required value: the name of a node')
-  const pod = podOf(context, name)
-  const subject = subjectOf(context.kind, name)
-  if (pod.metadata.deletionTimestamp !== undefined) {
-    throw conflict(subject, `pod ${name} is being deleted, cannot be assigned to a host`)
-  }
-  if (pod.spec?.nodeName) throw conflict(subject, `pod ${name} is already assigned to node "${pod.spec.nodeName}"`)
-  context.tx.put(keyOf(context, name), bound(pod, node, context.now))
-}
-
-function bound(pod: KubeObject, nodeName: string, now: number): KubeObject {
-  const conditions = (Array.isArray(pod.status?.conditions) ? pod.status.conditions : []) as Json[]
-  const scheduled = { type: 'PodScheduled', status: 'True', lastProbeTime: null, lastTransitionTime: rfc3339(now) }
-  return {
-    ...pod,
-    metadata: {
-      ...pod.metadata,
-      ...(pod.metadata.generation === undefined ? {} : { generation: pod.metadata.generation + 1 }),
-    },
-    spec: { ...pod.spec, nodeName },
-    status: {
-      ...pod.status,
-      conditions: [...conditions.filter(({ type }) => type !== 'PodScheduled'), scheduled],
-    },
-  }
+  const { kind, now, tx } = context
+  const request = { kind, operation: 'update', subresource: 'binding', object: sent, now: rfc3339(now) } as const
+  const { object } = acceptOrThrow(context, admit({ ...request, old: podOf(context, name) }))
+  tx.put(keyOf(context, name), object)
 }
 
 /** Deletes a pod, as `kubectl drain` asks for it. There are no disruption budgets that could forbid it. */

@@ -1,6 +1,6 @@
 import { canonical } from '../canonical.ts'
 import type { KubeObject } from '../objects.ts'
-import { forbidden, invalid as invalidField } from './causes.ts'
+import { invalid as invalidField } from './causes.ts'
 import { fromStorage, toStorage } from './convert.ts'
 import { finished } from './create.ts'
 import { settle } from './lifecycle.ts'
@@ -33,11 +33,10 @@ export function update(context: WriteContext, { name, subresource, change, patch
       kind,
       operation: 'update',
       ...(subresource === '' ? {} : { subresource }),
-      object: { ...draft, metadata: carryOver(old, draft) },
+      object: draft,
       old,
     }),
   )
-  checkFinalizers(kind, old, object)
   const next = finished(context, toStorage(kind, object))
   if (sameContent(next, entry.object)) return { code: 200, object: old, warnings }
   const stored = settle(context, key, next)
@@ -65,28 +64,6 @@ function checkIdentity(kind: Kind, old: KubeObject, { metadata }: Draft, patch: 
 /** Kinds that Kubernetes does not let anyone overwrite unseen. */
 function needsVersion(kind: Kind): boolean {
   return kind.custom || kind.kind === 'Lease' || kind.kind === 'CustomResourceDefinition'
-}
-
-/** What no client writes stays as it is. */
-function carryOver(old: KubeObject, { metadata }: Draft): Record<string, unknown> {
-  const { managedFields, selfLink, ...sent } = metadata
-  const { uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation } =
-    old.metadata
-  const kept = { uid, resourceVersion, creationTimestamp, deletionTimestamp, deletionGracePeriodSeconds, generation }
-  for (const [field, value] of Object.entries(kept)) {
-    if (value === undefined) delete sent[field]
-    else sent[field] = value
-  }
-  return sent
-}
-
-function checkFinalizers(kind: Kind, old: KubeObject, object: KubeObject): void {
-  if (old.metadata.deletionTimestamp === undefined) return
-  const before = old.metadata.finalizers ?? []
-  const added = (object.metadata.finalizers ?? []).filter((one) => !before.includes(one))
-  if (added.length === 0) return
-  const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`
-  throw invalid(subjectOf(kind, object.metadata.name), [forbidden('metadata.finalizers', why)])
 }
 
 /** Equal in everything but the resourceVersion. */

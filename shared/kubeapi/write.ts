@@ -1,8 +1,8 @@
 import type { KubeObject, ObjectMeta } from '../objects.ts'
 import { type ApiKind, apiVersionOf } from './kinds.ts'
 import type { FieldValidation } from './request.ts'
-import { isObject } from './schema.ts'
-import { badRequest, forbidden, invalid, notFound, type Subject } from './status.ts'
+import { isObject, type Json } from './schema.ts'
+import { badRequest, conflict, forbidden, invalid, notFound, type Subject } from './status.ts'
 import type { ObjectKey, Transaction } from './storage.ts'
 import type { Admission } from './validate.ts'
 
@@ -58,22 +58,22 @@ export function toDraft({ kind, namespace }: Pick<WriteContext, 'kind' | 'namesp
     ...sent,
     apiVersion,
     kind: kind.kind,
-    metadata: { ...metadata, namespace: placed(metadata.namespace, namespace) },
+    metadata: placed(metadata, namespace),
   }
 }
 
-function placed(sent: unknown, namespace: string): string | undefined {
-  if (namespace === '') return undefined
+function placed({ namespace: sent, ...metadata }: Json, namespace: string): Json {
+  if (namespace === '') return metadata
   if (sent !== undefined && sent !== null && sent !== '' && sent !== namespace) {
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request')
   }
-  return namespace
+  return { ...metadata, namespace }
 }
 
 /** The admitted object, or the refusal that its faults call for; warnings are added to `warnings`. */
 export function acceptOrThrow(
   { kind, fieldValidation }: Pick<WriteContext, 'kind' | 'fieldValidation'>,
-  { object, causes, malformed, unknown, warnings }: Admission,
+  { object, causes, malformed, conflict: clash, unknown, warnings }: Admission,
 ): { object: KubeObject; warnings: string[] } {
   const fields = unknown.map((path) => `unknown field ${JSON.stringify(path)}`)
   if (fieldValidation === 'Strict' && fields.length > 0) {
@@ -81,6 +81,7 @@ export function acceptOrThrow(
     throw badRequest(`${what} cannot be handled as a ${kind.kind}: strict decoding error: ${fields.join(', ')}`)
   }
   if (malformed !== undefined) throw badRequest(malformed)
+  if (clash !== undefined) throw conflict(subjectOf(kind, object.metadata.name), clash)
   if (causes.length > 0) throw invalid(subjectOf(kind, object.metadata?.name), causes)
   return { object, warnings: fieldValidation === 'Warn' ? [...fields, ...warnings] : warnings }
 }
