@@ -49,7 +49,8 @@ async function readConfig(table: Table, path: string, read: Around['read']): Pro
   // Loaded only where there is a file: memory counts at the edge.
   const { parse } = await import('yaml')
   try {
-    return fromFile(table, parse(read(path)), path)
+    // Every scalar stays the text that it is: a node named 007 is no number, and a type of ours reads the text.
+    return fromFile(table, parse(read(path), { schema: 'failsafe' }), path)
   } catch (error) {
     const found = (error as Error).message.split('\n')[0]?.replace(/:$/, '') ?? 'an error'
     return { entries: [], faults: [{ name: 'config', found, source: path, advice: 'give a YAML file' }] }

@@ -103,40 +103,30 @@ function isServiceLink(variable: string, text: string): boolean {
 }
 
 /**
- * Reads what a settings file holds, already parsed: keys as the flags are named, flat (`mqtt-port: 1883`) or nested
- * (`mqtt: {port: 1883}`). `file` is its name, for the sources.
+ * Reads what a settings file holds, already parsed, every scalar as its text: keys as the flags are named, flat
+ * (`mqtt-port: 1883`) or nested (`mqtt: {port: 1883}`). `file` is its name, for the sources.
  */
 export function fromFile(table: Table, content: unknown, file: string): Source {
   const source: Source = { entries: [], faults: [] }
   if (content === undefined || content === null) return source
   const names = new Set(named(table).map(([name]) => name))
   for (const { name, value } of leaves(content, [])) {
-    const text = textOf(value)
     if (name === '')
       source.faults.push({ name: file, found: 'no keys', advice: 'give keys and values, such as log-level: info' })
     else if (!names.has(name)) source.faults.push({ ...unknown(name, 'key', suggestion(name, names)), source: file })
-    else if (text === undefined)
-      source.faults.push({ name, found: `found ${kindOf(value)}`, source: file, advice: 'give one value' })
+    else if (typeof value !== 'string')
+      source.faults.push({ name, found: 'found a list or nothing', source: file, advice: 'give one value' })
     else if (source.entries.some((entry) => entry.name === name))
       source.faults.push({ name, found: 'given twice', source: file, advice: 'give it once, nested or flat' })
-    else source.entries.push({ name, text, source: file })
+    else source.entries.push({ name, text: value, source: file })
   }
   return source
 }
 
 function* leaves(value: unknown, path: string[]): Generator<{ name: string; value: unknown }> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) yield { name: path.join('-'), value }
+  const inside = typeof value === 'object' && value !== null && !Array.isArray(value) && Object.keys(value).length > 0
+  if (!inside) yield { name: path.join('-'), value }
   else for (const [key, inner] of Object.entries(value)) yield* leaves(inner, [...path, key])
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    ? String(value)
-    : undefined
-}
-
-function kindOf(value: unknown): string {
-  return Array.isArray(value) ? 'a list' : 'nothing'
 }
 
 function named(table: Table): [string, Table[string]][] {
