@@ -64,7 +64,7 @@ export function printedConfig<T extends Table>({ table }: Program<T>, entries: r
   return rows.map(([left, source]) => `${left.padEnd(width)}  # ${source}\n`).join('')
 }
 
-/** A YAML scalar: plain where no YAML reader could take it for anything else, else in double quotes. */
+/** A YAML scalar: as it is where nothing in it means more than itself, else in double quotes. */
 function scalar(text: string): string {
   return /^[\w/][\w/.:@-]*$/.test(text) && !text.endsWith(':') ? text : JSON.stringify(text)
 }
