@@ -1,7 +1,7 @@
 import { canonical } from '@kedge/shared/canonical'
 import { type Digest, emptyDigest, type Hash, hashOf, RunningDigest } from '@kedge/shared/changes'
 import type { Frame } from '@kedge/shared/frames'
-import type { Key } from '@kedge/shared/objects'
+import type { Key, KubeObject } from '@kedge/shared/objects'
 import type { Objects } from '../store/objects.ts'
 import { getMeta, type Store, setMeta } from '../store/store.ts'
 
@@ -13,7 +13,7 @@ interface Staged {
 }
 
 /** Why this edge cannot use an object, or undefined when it can. */
-export type Usable = (key: Key, content: unknown) => string | undefined
+export type Usable = (key: Key, content: KubeObject) => string | undefined
 
 /**
  * The set of objects that this edge holds: the table, its inventory in memory and its place in the cloud's revisions.

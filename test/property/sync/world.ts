@@ -16,7 +16,7 @@ import {
 } from '@kedge/shared/frames'
 import { silentLog } from '@kedge/shared/log'
 import { contentText, type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
-import Database from 'better-sqlite3'
+import Database, { type Database as SqliteDatabase } from 'better-sqlite3'
 
 /** What may happen to a frame on its way. */
 export type Fate = 'deliver' | 'lose' | 'repeat' | 'delay'
@@ -38,7 +38,7 @@ type SyncDown = Exclude<DownFrame, Frame<'answered'>>
 
 /** A database whose queue of writes the test commits, loses or fails by hand. */
 class HandStore {
-  readonly db = new Database(':memory:')
+  readonly db: SqliteDatabase = new Database(':memory:')
   /** The digest of every set that was ever committed. */
   readonly held = new Set<Digest>([emptyDigest])
   #queue: { write: () => unknown; resolve: (value: never) => void; reject: (error: unknown) => void }[] = []

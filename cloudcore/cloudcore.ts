@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import { metricsText } from '@kedge/shared/metrics'
+import { isKey, type KubeObject } from '@kedge/shared/objects'
+import { type Service, stopAll } from '@kedge/shared/service'
+import { openStatusServer } from '@kedge/shared/status-server'
+import { Catalog } from './kube/catalog.ts'
+import { openKube } from './kube/client.ts'
+import { Counters } from './kube/counters.ts'
+import { ensureCrds } from './kube/crds.ts'
+import { DeviceWatch } from './kube/device-watch.ts'
+import { Freshest } from './kube/freshest.ts'
+import { Limiter } from './kube/limiter.ts'
+import { StatusWriter } from './kube/status-writer.ts'
+import { EmbeddedLink } from './link/embedded.ts'
+import { cloudMetrics } from './metrics.ts'
+import { NodeKeeper } from './nodes/node-keeper.ts'
+import { Presence } from './nodes/presence.ts'
+import type { CloudcoreSettings, KubernetesWay } from './settings.ts'
+import { SyncHub } from './sync/hub.ts'
+import { Inbox } from './sync/inbox.ts'
+
+export interface CloudcoreOptions {
+  settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel'>
+  kubernetes: KubernetesWay
+  clock: Clock
+  /** A draw from [0, 1). */
+  random: () => number
+  log: Log
+}
+
+export interface Cloudcore extends Service {
+  /** Port of the MQTT broker that the edge nodes connect to. */
+  readonly linkPort: number
+  /** The kubeconfig that cloudcore works with; undefined in a cluster. */
+  readonly kubeconfig: string | undefined
+}
+
+/** Milliseconds that a node may be without its link before its Node says so. */
+const nodeGrace = 10_000
+/** The same before its devices say so: each of them is a write. */
+const deviceGrace = 60_000
+/** How long nodes have to come back after cloudcore has started. */
+const startGrace = 30_000
+/** Writes to Kubernetes on their way at once. */
+const writesAtOnce = 32
+
+/**
+ * Builds cloudcore in the order of the flow: the Kubernetes API, the catalog of its newest objects, the sync with each
+ * node, and the way back from reports to Kubernetes. The link opens last, once the catalog knows every kind: an empty
+ * catalog would empty the edges. When a part cannot start, those before it are stopped again.
+ */
+export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudcore> {
+  const { settings, clock, random, log } = options
+  const started: Service[] = []
+  const add = <T extends Service>(service: T): T => {
+    started.push(service)
+    return service
+  }
+  const stop = () => stopAll(started, (error) => log.error({ reason: explain(error) }, 'stop failed'))
+  try {
+    const way = await kubernetes(options, add)
+    const kube = openKube(way)
+    add({ stop: async () => kube.close() })
+    await ensureCrds({ kube, log, clock, random, install: settings.installCrds })
+
+    const counters = new Counters()
+    const catalog = add(new Catalog({ kube, log, clock, counters }))
+    const hub = add(
+      new SyncHub({ catalog, send: (node, frame) => link.send(node, frame), epoch: newEpoch(), clock, log }),
+    )
+
+    const presence = add(new Presence({ clock, graces: [nodeGrace, deviceGrace], startGrace }))
+    const freshest = new Freshest((key) => newestOf(catalog, key))
+    const writing = { kube, freshest, limiter: new Limiter(writesAtOnce), counters, clock, log, random, catalog }
+    const { statusInterval, defaultAutonomy } = settings
+    const nodes = add(new NodeKeeper({ ...writing, presence, grace: nodeGrace, defaultAutonomy }))
+    const devices = add(new DeviceWatch({ catalog, presence, grace: deviceGrace, log }))
+    const conditionsFor = devices.conditionsFor.bind(devices)
+    const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor }))
+    const inbox = new Inbox({ sink: writer, send: (node, frame) => link.send(node, frame), log })
+
+    catalog.start()
+    await catalog.ready
+    await nodes.start()
+    await devices.start((device) => writer.touch(device))
+    const link = add(
+      await EmbeddedLink.open({
+        host: settings.linkHost,
+        port: settings.linkPort,
+        events: {
+          onUp: (node) => {
+            presence.connected(node)
+            hub.up(node)
+          },
+          onDown: (node) => {
+            presence.disconnected(node)
+            hub.down(node)
+          },
+          onFrame: (node, frame) => (frame.is === 'reports' ? inbox.receive(node, frame) : hub.receive(node, frame)),
+          onMalformed: (node) => hub.malformed(node),
+        },
+        log,
+      }),
+    )
+    if (settings.metricsAddress !== null) {
+      const { host, port } = settings.metricsAddress
+      const metrics = metricsText(cloudMetrics({ hub, link, counters }))
+      add(await openStatusServer({ host, port, notReady: () => [], metrics }))
+    }
+    log.info({ kubernetes: way.kubeconfig ?? 'in-cluster', linkPort: link.port }, 'cloudcore started')
+    return { linkPort: link.port, kubeconfig: way.kubeconfig, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** How to reach Kubernetes; starts the embedded one where there is no other. */
+async function kubernetes(
+  { kubernetes: way, settings, clock, log }: CloudcoreOptions,
+  add: <T extends Service>(service: T) => T,
+): Promise<{ kubeconfig?: string; inCluster?: boolean }> {
+  if (way.is === 'in-cluster') return { inCluster: true }
+  if (way.is === 'kubeconfig') return { kubeconfig: way.path }
+  const { startApiServer } = await import('./apiserver/apiserver.ts')
+  const { kubeconfig } = add(
+    await startApiServer({
+      dir: join(settings.data, 'apiserver'),
+      host: settings.apiHost,
+      port: settings.apiPort,
+      kubeconfig: settings.writeKubeconfig ?? join(settings.data, 'kubeconfig'),
+      clock,
+      log,
+    }),
+  )
+  return { kubeconfig }
+}
+
+/** Names this run of cloudcore on the link. */
+function newEpoch(): string {
+  return randomUUID().slice(0, 8)
+}
+
+/** The newest copy that the catalog knows, of a node (`nodes/edge-1`) or of an object that travels. */
+function newestOf(catalog: Catalog, key: string): KubeObject | undefined {
+  if (key.startsWith('nodes/')) return catalog.node(key.slice('nodes/'.length))
+  return isKey(key) ? catalog.get(key)?.object : undefined
+}

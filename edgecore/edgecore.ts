@@ -1,0 +1,163 @@
+import { randomUUID } from 'node:crypto'
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import { type DownFrame, talkName } from '@kedge/shared/frames'
+import type { Log } from '@kedge/shared/log'
+import { metricsText } from '@kedge/shared/metrics'
+import type { Key } from '@kedge/shared/objects'
+import { type Service, stopAll } from '@kedge/shared/service'
+import { openStatusServer } from '@kedge/shared/status-server'
+import { version } from '@kedge/shared/version'
+import { type Devices, startDevices } from './devices/host.ts'
+import { CloudLink } from './link/link.ts'
+import { type EdgeParts, edgeMetrics } from './metrics.ts'
+import { type Pods, startPods } from './pods/pods.ts'
+import { systemScheduler } from './pods/scheduler.ts'
+import { SimulatedRuntime } from './pods/simulated.ts'
+import { Drain } from './reports/drain.ts'
+import { bootId, internalIP, startNodeStatus } from './reports/node-status.ts'
+import { databasePath, type EdgecoreSettings } from './settings.ts'
+import { Objects } from './store/objects.ts'
+import { Outbox } from './store/outbox.ts'
+import { getMeta, Store, setMeta } from './store/store.ts'
+import { Conversation } from './sync/conversation.ts'
+import { Holding } from './sync/holding.ts'
+import { usable } from './sync/usable.ts'
+
+export interface EdgecoreOptions {
+  settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud' | 'data' | 'mqttHost' | 'mqttPort' | 'metricsAddress'>
+  clock: Clock
+  /** A draw from [0, 1). */
+  random: () => number
+  log: Log
+}
+
+export interface Edgecore extends Service {
+  /** Port of the local MQTT broker. */
+  readonly mqttPort: number
+  /** True once the cloud has confirmed, on the present link, what this node holds. */
+  readonly inSync: boolean
+}
+
+/**
+ * Builds edgecore in the order of the flow: the store; what runs from it, with or without a cloud; and last the link,
+ * which brings changes down to it and takes reports up. When a part cannot start, those before it are stopped again.
+ */
+export async function startEdgecore({ settings, clock, random, log }: EdgecoreOptions): Promise<Edgecore> {
+  const started: Service[] = []
+  const add = <T extends Service>(service: T): T => {
+    started.push(service)
+    return service
+  }
+  const stop = () => stopAll(started, (error) => log.error({ reason: explain(error) }, 'stop failed'))
+  try {
+    const store = Store.open({ path: databasePath(settings.data), clock, log })
+    add({ stop: async () => store.close() })
+    const objects = new Objects(store.db)
+    const outbox = new Outbox(store.db, clock)
+    const common = { store, objects, outbox, clock, log, nodeName: settings.nodeName }
+
+    const runtime = await SimulatedRuntime.open({ store, clock, scheduler: systemScheduler, bootId: bootId() })
+    const devices = add(await startDevices({ ...common, host: settings.mqttHost, port: settings.mqttPort, random }))
+    const pods = add(startPods({ ...common, runtime, dataDir: settings.data, hostIP: internalIP() }))
+    add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
+
+    const cloud =
+      settings.cloud === undefined ? undefined : add(openCloud({ ...common, settings, random, devices, pods }))
+    if (settings.metricsAddress !== null) {
+      const parts: EdgeParts = { objects, outbox, cloud }
+      const { host, port } = settings.metricsAddress
+      add(await openStatusServer({ host, port, notReady: () => [], metrics: metricsText(edgeMetrics(parts)) }))
+    }
+    cloud?.start()
+    log.info({ node: settings.nodeName, cloud: settings.cloud ?? 'none', mqttPort: devices.port }, 'edgecore started')
+    return {
+      mqttPort: devices.port,
+      get inSync() {
+        return cloud?.inSync ?? false
+      },
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+interface CloudOptions {
+  settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud'>
+  store: Store
+  objects: Objects
+  outbox: Outbox
+  devices: Devices
+  pods: Pods
+  clock: Clock
+  random: () => number
+  log: Log
+}
+
+export interface Cloud extends Service {
+  readonly link: CloudLink
+  readonly inSync: boolean
+  start(): void
+}
+
+/** The link with its two users: the conversation about what this node holds, and the drain of its reports. */
+function openCloud({ settings, store, objects, outbox, devices, pods, clock, random, log }: CloudOptions): Cloud {
+  const holding = new Holding(store, objects, usable)
+  const run = randomUUID().slice(0, 8)
+  let talks = 0
+  const conversation = new Conversation({
+    holding,
+    send: (frame) => link.send(frame),
+    wake: (keys: readonly Key[]) => {
+      pods.wake(keys)
+      // Told by the devices themselves when it fails; it is tried again with the next change and at the next start.
+      devices
+        .wake(keys)
+        .catch((error: unknown) => log.error({ reason: explain(error) }, 'devices not told of a change'))
+    },
+    newTalk: () => talkName(run, ++talks),
+    version,
+    clock,
+    log,
+  })
+  const drain = new Drain({ store, outbox, box: boxOf(store), send: (frame) => link.send(frame), clock, log })
+  const link = new CloudLink({
+    url: settings.cloud ?? '',
+    node: settings.nodeName,
+    onUp: () => {
+      conversation.up()
+      drain.up()
+    },
+    onDown: () => {
+      conversation.down()
+      drain.down()
+    },
+    onFrame: (frame: DownFrame) => (frame.is === 'answered' ? drain.answered(frame) : conversation.receive(frame)),
+    onMalformed: () => conversation.malformed(),
+    ...{ clock, random, log },
+  })
+  const timer = setInterval(() => conversation.tick(), 1000)
+  return {
+    link,
+    get inSync() {
+      return conversation.inSync
+    },
+    start: () => link.start(),
+    stop: async () => {
+      clearInterval(timer)
+      await link.stop()
+      drain.down()
+    },
+  }
+}
+
+/** The name of this node's outbox: made with the database and gone with it. */
+function boxOf(store: Store): string {
+  const known = getMeta(store.db, 'box')
+  if (known !== undefined) return known
+  const box = randomUUID().slice(0, 8)
+  setMeta(store.db, 'box', box)
+  return box
+}

@@ -1,0 +1,32 @@
+import { join } from 'node:path'
+import { systemClock } from '@kedge/shared/clock'
+import { loadSettings } from '@kedge/shared/load-settings'
+import { openLog } from '@kedge/shared/log'
+import { holdPidFile } from '@kedge/shared/pid-file'
+import { dieLoudly, runProgram, untilSignal } from '@kedge/shared/program'
+import { version } from '@kedge/shared/version'
+import { edgecoreProgram } from './settings.ts'
+
+await runProgram('edgecore', async () => {
+  const [command, ...rest] = process.argv.slice(2)
+  // Each way of running loads what it needs and no more: memory counts here.
+  if (command === 'get') return get(rest)
+  const settings = await loadSettings(edgecoreProgram)
+  if (settings === undefined) return
+  const log = openLog({ level: settings.logLevel, program: 'edgecore', version }).child({ node: settings.nodeName })
+  dieLoudly(log)
+  const pidFile = holdPidFile(join(settings.data, 'edgecore.pid'), `the data folder ${settings.data}`)
+  try {
+    const { startEdgecore } = await import('./edgecore.ts')
+    await untilSignal(await startEdgecore({ settings, clock: systemClock, random: Math.random, log }), log)
+  } finally {
+    pidFile.release()
+  }
+})
+
+async function get(argv: string[]): Promise<void> {
+  const { get } = await import('./cli/get.ts')
+  const { out, note } = await get(argv, { env: process.env, now: Date.now() })
+  process.stderr.write(note)
+  process.stdout.write(out)
+}

@@ -1,0 +1,39 @@
+import { UserError } from './errors.ts'
+import type { Log } from './log.ts'
+import type { Service } from './service.ts'
+
+/**
+ * Runs the body of a program. A `UserError`, what the person at the terminal can mend, is told in one line with exit
+ * code 2; anything else with its stack and exit code 1.
+ */
+export async function runProgram(name: string, body: () => Promise<void>): Promise<void> {
+  try {
+    await body()
+  } catch (error) {
+    const mendable = error instanceof UserError
+    process.stderr.write(`${name}: ${mendable ? error.message : ((error as Error)?.stack ?? error)}\n`)
+    process.exitCode = mendable ? 2 : 1
+  }
+}
+
+/**
+ * Resolves after SIGINT or SIGTERM once `service` has stopped. A second signal ends the process at once: someone is in a
+ * hurry, and everything acknowledged is on disk anyway.
+ */
+export async function untilSignal(service: Service, log: Log): Promise<void> {
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => resolve(name))
+  })
+  log.info({ signal }, 'stopping')
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => process.exit(130))
+  await service.stop()
+  log.info({}, 'stopped')
+}
+
+/** A fault that nobody caught is told as a log line before the process ends; whoever supervises starts it again. */
+export function dieLoudly(log: Log): void {
+  process.on('uncaughtException', (error) => {
+    log.fatal({ stack: error.stack ?? String(error) }, 'uncaught fault')
+    process.exit(1)
+  })
+}
