@@ -42,9 +42,15 @@ export class PodNode {
     await this.settle()
   }
 
-  /** Stops edgecore as a kill would: nothing is said, the database stays as it is. */
+  /** Stops edgecore between two passes: nothing is said, the database stays as it is. */
   async crash(): Promise<void> {
     await this.parts.pods.stop()
+    this.clock.forget()
+    this.#parts = undefined
+  }
+
+  /** As a kill in the middle of a pass, whose calls to the engine never come back: nothing is waited for. */
+  abandon(): void {
     this.clock.forget()
     this.#parts = undefined
   }

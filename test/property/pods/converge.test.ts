@@ -1,0 +1,241 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Runtime, Sandbox } from '@kedge/edgecore/pods/runtime'
+import { type Key, keyOf } from '@kedge/shared/objects'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { configMap, PodNode, pod, simulate } from '../../support/pod-node.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+/**
+ * Whatever is wanted and no longer wanted, however often edgecore is killed, the machine rebooted and the engine failing,
+ * and however time passes in between: in the end exactly what is wanted runs, and nothing ever runs twice.
+ */
+
+const names = ['a', 'b'] as const
+const second = 1000
+
+const behaviours = [
+  {},
+  { exitAfter: '3s', exitCode: 1 },
+  { exitAfter: '40s' },
+  { stopAfter: '20s' },
+  { stopAfter: '1h' },
+] as const
+
+const Wish = fc.record({
+  name: fc.constantFrom(...names),
+  life: fc.integer({ min: 0, max: 3 }),
+  image: fc.constantFrom('web:1', 'web:2'),
+  behaviour: fc.constantFrom(...behaviours),
+  restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
+  init: fc.boolean(),
+  config: fc.boolean(),
+})
+type Wish = typeof Wish extends fc.Arbitrary<infer T> ? T : never
+
+const Act = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ is: fc.constant('want' as const), wish: Wish }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('delete' as const), name: fc.constantFrom(...names) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('drop' as const), name: fc.constantFrom(...names) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('config' as const), there: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ is: fc.constant('time' as const), seconds: fc.integer({ min: 1, max: 60 }) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constantFrom('crash' as const, 'reboot' as const, 'start' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ is: fc.constant('kill' as const), wish: Wish, calls: fc.integer({ min: 0, max: 12 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('engine' as const), failing: fc.boolean() }) },
+)
+type Act = typeof Act extends fc.Arbitrary<infer T> ? T : never
+
+function podOf({ name, life, image, behaviour, restartPolicy, init, config }: Wish, deletion: boolean) {
+  const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'conf', key: 'a' } } }]
+  return pod(name, {
+    uid: `${name}-${life}-${restartPolicy}`,
+    annotations: simulate({ containers: { web: behaviour } }),
+    spec: {
+      restartPolicy,
+      containers: [{ name: 'web', image, ...(config && { env }) }],
+      ...(init && { initContainers: [{ name: 'init', image: 'init:1' }] }),
+      volumes: [{ name: 'own', downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } }],
+    },
+    ...(deletion && { deletion: { graceSeconds: 5 } }),
+  })
+}
+
+interface Trouble {
+  /** Every call fails, half of them after they did what they were asked to. */
+  failing: boolean
+  /** After so many calls edgecore is killed: that call and all later ones never come back. */
+  callsLeft: number
+  killed: () => void
+}
+
+function fragile(runtime: Runtime, trouble: Trouble): Runtime {
+  let calls = 0
+  return new Proxy(runtime, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      if (name === 'watch' || name === 'refusal') return value.bind(target)
+      return async (...args: unknown[]) => {
+        calls += 1
+        if (trouble.failing && calls % 2 === 0) throw new Error('the engine is out of order')
+        if (trouble.callsLeft < 0) return new Promise(() => {})
+        const result = await value.apply(target, args)
+        trouble.callsLeft -= 1
+        if (trouble.callsLeft < 0) {
+          trouble.killed()
+          return new Promise(() => {})
+        }
+        if (trouble.failing) throw new Error('the engine did it and could not say so')
+        return result
+      }
+    },
+  })
+}
+
+class World {
+  readonly node = new PodNode(tempDir())
+  readonly wishes = new Map<string, { wish: Wish; deletion: boolean }>()
+  config = false
+  failing = false
+  trouble: Trouble = { failing: false, callsLeft: Number.POSITIVE_INFINITY, killed: () => {} }
+
+  constructor() {
+    this.node.wrap = (runtime) => {
+      this.trouble = { failing: this.failing, callsLeft: Number.POSITIVE_INFINITY, killed: () => {} }
+      return fragile(runtime, this.trouble)
+    }
+  }
+
+  async act(act: Act): Promise<void> {
+    const { node } = this
+    switch (act.is) {
+      case 'want':
+        // Another restart policy is another pod: Kubernetes lets nobody change that of one that there is.
+        this.wishes.set(act.wish.name, { wish: act.wish, deletion: false })
+        return node.put(podOf(act.wish, false))
+      case 'delete': {
+        const wanted = this.wishes.get(act.name)
+        if (wanted === undefined) return
+        wanted.deletion = true
+        return node.put(podOf(wanted.wish, true))
+      }
+      case 'drop':
+        this.wishes.delete(act.name)
+        return node.drop(keyOf('pods', 'default', act.name))
+      case 'config':
+        this.config = act.there
+        return act.there ? node.put(configMap('conf', { a: '1' })) : node.drop('configmaps/default/conf' as Key)
+      case 'time':
+        return node.started ? node.pass(act.seconds * second) : void node.clock.tick(act.seconds * second)
+      case 'crash':
+        return node.started ? node.crash() : undefined
+      case 'start':
+        return node.started ? undefined : node.start()
+      case 'reboot':
+        if (!node.started) await node.start()
+        return node.reboot()
+      case 'engine':
+        this.failing = act.failing
+        this.trouble.failing = act.failing
+        return
+      case 'kill':
+        if (!node.started) await node.start()
+        return this.kill(act.wish, act.calls)
+    }
+  }
+
+  /** Kills edgecore while it is at work on a wish. */
+  async kill(wish: Wish, calls: number): Promise<void> {
+    const killed = new Promise<void>((resolve) => {
+      Object.assign(this.trouble, { callsLeft: calls, killed: resolve })
+    })
+    await Promise.race([this.act({ is: 'want', wish }), killed])
+    // What was on its way to the disk gets there: the database outlives the process, not the other way round.
+    await new Promise((resolve) => setImmediate(resolve))
+    this.trouble.callsLeft = -1
+    this.node.abandon()
+    await this.node.start()
+  }
+
+  async seen(): Promise<Sandbox[]> {
+    const { failing, callsLeft } = this.trouble
+    Object.assign(this.trouble, { failing: false, callsLeft: Number.POSITIVE_INFINITY })
+    const seen = await this.node.parts.runtime.list()
+    Object.assign(this.trouble, { failing, callsLeft })
+    return seen
+  }
+}
+
+function nothingTwice(seen: readonly Sandbox[]): void {
+  const running = seen.flatMap(({ pod: { name }, containers }) =>
+    containers.flatMap((container) =>
+      ['running', 'stopping'].includes(container.state.is) ? [`${name}/${container.name}`] : [],
+    ),
+  )
+  expect(running).toEqual([...new Set(running)])
+}
+
+async function asWanted(world: World): Promise<void> {
+  const { node, wishes } = world
+  const seen = await world.seen()
+  for (const name of names) {
+    const own = seen.filter((sandbox) => sandbox.pod.name === name)
+    const running = own.flatMap(({ containers }) => containers.filter(({ state }) => state.is === 'running'))
+    const wanted = wishes.get(name)
+    const status = node.status(`default/${name}`)
+    if (wanted === undefined) {
+      expect(own).toEqual([])
+      expect(status).toBeUndefined()
+      continue
+    }
+    const { wish, deletion } = wanted
+    const uid = `${name}-${wish.life}-${wish.restartPolicy}`
+    expect(new Set(own.map((sandbox) => sandbox.pod.uid)).size).toBeLessThanOrEqual(1)
+    expect(own.every((sandbox) => sandbox.pod.uid === uid)).toBe(true)
+    if (deletion) {
+      expect(running).toEqual([])
+      expect(node.reports().findLast((report) => report.name === name)).toMatchObject({ uid, stopped: true })
+    } else if (status?.phase === 'Succeeded' || status?.phase === 'Failed') {
+      expect(wish.restartPolicy).not.toBe('Always')
+      expect(running).toEqual([])
+    } else if (running.length === 0) {
+      // Down, and rightly so: it waits for its ConfigMap, or for its next try.
+      const state = status?.containerStatuses[0]?.state
+      const reason = state && 'waiting' in state ? state.waiting.reason : undefined
+      expect(reason).toBe(wish.config && !world.config ? 'CreateContainerConfigError' : 'CrashLoopBackOff')
+    } else {
+      expect(running).toMatchObject([{ name: 'web', image: wish.image }])
+      expect(status?.phase).toBe('Running')
+      expect(existsSync(join(node.dir, 'pods', uid, 'volumes', 'own', 'name'))).toBe(true)
+    }
+  }
+}
+
+test('what is wanted runs in the end, and nothing runs twice on the way', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(Act, { minLength: 1, maxLength: 25 }), async (acts) => {
+      const world = new World()
+      const { node } = world
+      await node.start()
+      try {
+        for (const act of acts) {
+          await world.act(act)
+          if (node.started) nothingTwice(await world.seen())
+        }
+        await world.act({ is: 'engine', failing: false })
+        if (!node.started) await node.start()
+        // Longer than the longest back-off, and not while a container happens to be between two lives.
+        await node.pass(600 * second)
+        await asWanted(world)
+      } finally {
+        if (node.started) await node.crash()
+        node.close()
+      }
+    }),
+    { numRuns: 60 },
+  )
+})
