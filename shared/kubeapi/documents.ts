@@ -64,15 +64,17 @@ function atOnce(path: string, accept: string | undefined, kinds: readonly ApiKin
   return undefined
 }
 
-const protobuf =
-  /^application\/com\.github\.(proto-openapi|googleapis\.gnostic)\.(spec\.v2@|openapi\.v2@|openapiv2).*protobuf$/
+const protobuf = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf'
+
+/** Clients ask with an "@" that may not stand in the answer. */
+function wantsProtobuf(accept: string | undefined): boolean {
+  const [preferred] = parseAccept(accept ?? '')
+  return preferred !== undefined && preferred.type.replace('@', '.') === protobuf
+}
 
 function openApi2({ accept, kinds }: DocumentRequest): Document {
-  const [preferred] = parseAccept(accept ?? '')
   // An empty document is valid protobuf: kubectl before 1.24 takes it for "no schema known", and does not validate.
-  if (preferred !== undefined && protobuf.test(preferred.type)) {
-    return { contentType: preferred.type, body: Buffer.alloc(0) }
-  }
+  if (wantsProtobuf(accept)) return { contentType: protobuf, body: Buffer.alloc(0) }
   return { contentType: 'application/json', body: openApi2Text(kinds) }
 }
 

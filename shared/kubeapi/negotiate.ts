@@ -1,5 +1,7 @@
 import { parse as parseYaml } from 'yaml'
 import { explain } from '../errors.ts'
+import { decodeProtobuf } from './protobuf.ts'
+import { messages } from './protobuf-messages.ts'
 import { badRequest, notAcceptable, unsupportedMediaType } from './status.ts'
 
 /** In which form an answer goes out. */
@@ -54,15 +56,17 @@ export function formOf(accept: string | undefined): Form {
   throw notAcceptable(offered)
 }
 
+const protobufType = 'application/vnd.kubernetes.protobuf'
 const bodyTypes = ['application/json', 'application/yaml']
 
 /**
- * The content of a body, JSON or YAML. Throws a `StatusError`: 415 for another media type (server-side apply's and
- * protobuf's among them), 400 for what does not parse.
+ * The content of a body: JSON, YAML, or protobuf of the kinds in `messages`. Throws a `StatusError`: 415 for another
+ * media type (server-side apply's among them), 400 for what does not parse.
  */
 export function decodeBody(body: Buffer, contentType: string | undefined): unknown {
   const type = contentType === undefined ? 'application/json' : parseMediaType(contentType).type
   if (type === 'application/yaml') return yaml(body)
+  if (type === protobufType) return protobuf(body)
   if (type === 'application/json' || type === '' || type === '*/*') return json(body)
   throw unsupportedMediaType(bodyTypes)
 }
@@ -91,6 +95,17 @@ function json(body: Buffer): unknown {
   } catch (error) {
     throw badRequest(`the body is not valid JSON: ${explain(error)}`)
   }
+}
+
+function protobuf(body: Buffer): unknown {
+  let object: unknown
+  try {
+    object = decodeProtobuf(body, messages)
+  } catch (error) {
+    throw badRequest(`the body is not valid protobuf: ${explain(error)}`)
+  }
+  if (object === undefined) throw unsupportedMediaType(bodyTypes)
+  return object
 }
 
 /** A key named `__proto__` would change the object that it is copied into. No Kubernetes field has this name. */
