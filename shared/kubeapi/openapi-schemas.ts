@@ -68,17 +68,26 @@ export const status = named(`${meta}.Status`, 'The outcome of a call.', {
   details: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true },
 })
 
-/** A named schema as a reference, another one in place. */
+/**
+ * A named schema as a reference, another one in place. Descriptions stay with the fields: `kubectl explain` shows that of
+ * the field and that of its type, one after the other.
+ */
 export function reference(schema: Schema, into: Definitions): Json {
   const name = nameOf(schema)
   if (name === undefined) return body(schema, into)
   if (into.schemas[name] === undefined) {
     // Reserved before it is filled, so that a schema may contain itself.
     into.schemas[name] = {}
-    into.schemas[name] = body(schema, into)
+    const { description: _, ...rest } = schema
+    into.schemas[name] = body(rest, into)
   }
-  const ref = { $ref: into.prefix + name }
-  return schema.description === undefined ? ref : { description: schema.description, allOf: [ref] }
+  return { $ref: into.prefix + name }
+}
+
+function property(schema: Schema, into: Definitions): Json {
+  const found = reference(schema, into)
+  const described = schema.description !== undefined && found.$ref !== undefined
+  return described ? { description: schema.description, allOf: [found] } : found
 }
 
 function body(schema: Schema, into: Definitions): Json {
@@ -86,7 +95,7 @@ function body(schema: Schema, into: Definitions): Json {
   for (const [word, value] of Object.entries(schema)) {
     if (word === 'properties') {
       const properties = Object.entries(value as Record<string, Schema>)
-      out.properties = Object.fromEntries(properties.map(([name, inner]) => [name, reference(inner, into)]))
+      out.properties = Object.fromEntries(properties.map(([name, inner]) => [name, property(inner, into)]))
     } else if ((word === 'items' || word === 'additionalProperties' || word === 'not') && isObject(value)) {
       out[word] = reference(value as Schema, into)
     } else if (value !== undefined) out[word] = value

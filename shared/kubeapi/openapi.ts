@@ -44,21 +44,16 @@ function ref(what: Operation['answer'] | 'deleteOptions' | 'patch', { kind }: Op
     case 'patch':
       return { type: 'object' }
     case 'status':
-      return bare(reference(status, into))
+      return reference(status, into)
     case 'deleteOptions':
-      return bare(reference(deleteOptions, into))
+      return reference(deleteOptions, into)
     case 'list':
       return { $ref: `${into.prefix}${definitionName(kind)}List` }
     case 'object':
       // The one kind that is only ever sent, never kept.
-      if (kind.kind === 'Binding') return bare(reference(binding, into))
+      if (kind.kind === 'Binding') return reference(binding, into)
       return { $ref: into.prefix + definitionName(kind) }
   }
-}
-
-function bare(schema: Json): Json {
-  const [only] = Array.isArray(schema.allOf) ? schema.allOf : []
-  return only === undefined ? schema : asObject(only)
 }
 
 const answers: Record<Operation['method'], string[]> = {

@@ -37,8 +37,13 @@ const conditions = keyed(
 )
 
 export const namespace = topLevel(`${core}.Namespace`, 'A space in which names are unique.', {
-  spec: shape({ finalizers: list(text(), 'What must be done before the namespace can go.') }),
-  status: shape({ phase: text('Active or Terminating.'), conditions }),
+  spec: named(`${core}.NamespaceSpec`, 'What the namespace should be.', {
+    finalizers: list(text(), 'What must be done before the namespace can go.'),
+  }),
+  status: named(`${core}.NamespaceStatus`, 'What the namespace is.', {
+    phase: text('Active, or Terminating while it is being deleted.'),
+    conditions,
+  }),
 })
 
 const taint = named(

@@ -2,7 +2,7 @@ import { condition, topLevel } from './schemas-meta.ts'
 import { bytes, flag, int32, keyed, list, mapOf, named, open, shape, text, time } from './words.ts'
 
 export const lease = topLevel('io.k8s.api.coordination.v1.Lease', 'A claim that is renewed while its holder lives.', {
-  spec: shape({
+  spec: named('io.k8s.api.coordination.v1.LeaseSpec', 'Who holds it and for how long.', {
     holderIdentity: text('Who holds it.'),
     leaseDurationSeconds: int32('Seconds after renewTime until others may take it.'),
     acquireTime: time('When it was taken.'),
@@ -29,7 +29,9 @@ export const certificateSigningRequest = topLevel(
   'io.k8s.api.certificates.v1.CertificateSigningRequest',
   'Asks for an X.509 certificate.',
   {
-    spec: shape(
+    spec: named(
+      'io.k8s.api.certificates.v1.CertificateSigningRequestSpec',
+      'The request, and who should sign it.',
       {
         request: bytes('The request in PEM, in base64.'),
         signerName: text('Who should sign.'),
@@ -42,7 +44,7 @@ export const certificateSigningRequest = topLevel(
       },
       ['request', 'signerName'],
     ),
-    status: shape({
+    status: named('io.k8s.api.certificates.v1.CertificateSigningRequestStatus', 'What became of the request.', {
       certificate: bytes('The certificate in PEM, in base64.'),
       conditions: {
         ...keyed(['type'], signingCondition, 'Approved, denied or failed.'),
@@ -111,7 +113,7 @@ export const customResourceDefinition = topLevel(
       },
       ['group', 'names', 'scope', 'versions'],
     ),
-    status: shape({
+    status: named(`${extensions}.CustomResourceDefinitionStatus`, 'Whether the kind is served.', {
       acceptedNames: crdNames,
       conditions: { ...keyed(['type'], { ...condition, required: ['type', 'status'] }) },
       storedVersions: list(text()),
