@@ -5,7 +5,7 @@ import { root } from '../build.ts'
 import { ask, readKubeconfig } from './kube.ts'
 import { commandOf, earlierEdges, type Layout } from './layout.ts'
 import { MemberProcess } from './member-process.ts'
-import { createFrom, isReady } from './nodes.ts'
+import { createFrom, isReady, nodesInSync } from './nodes.ts'
 import { checkPorts } from './ports.ts'
 import { until } from './until.ts'
 
@@ -51,9 +51,12 @@ export class Fleet {
     this.cloudcore.start()
     await this.#until('the API answers', [this.cloudcore], signal, () => this.#apiAnswers())
     for (const edge of this.edges) edge.start()
-    for (const edge of this.edges) {
-      const { name } = edge.member
-      await this.#until(`${name} is Ready`, [this.cloudcore, edge], signal, () => isReady(this.#access(), name))
+    const everyone = this.processes
+    await this.#until('all nodes have a link and are in sync', everyone, signal, async () => {
+      return (await nodesInSync(this.#metricsUrl)) >= this.edges.length
+    })
+    for (const { member } of this.edges) {
+      await this.#until(`${member.name} is Ready`, everyone, signal, () => isReady(this.#access(), member.name))
     }
     const example = join(root, 'deploy/examples/thermostat.yaml')
     await this.#until('the thermostat is there', [this.cloudcore], signal, async () => {
@@ -142,7 +145,7 @@ export class Fleet {
         ...common(this.cloudcore),
         api: `https://127.0.0.1:${settings['api-port']}`,
         link: `mqtt://127.0.0.1:${settings['link-port']}`,
-        metrics: `http://${settings['metrics-address']}/metrics`,
+        metrics: this.#metricsUrl,
       },
       nodes: this.edges.map((edge) => ({
         name: edge.member.name,
@@ -150,6 +153,10 @@ export class Fleet {
         ...common(edge),
       })),
     }
+  }
+
+  get #metricsUrl(): string {
+    return `http://${this.cloudcore.member.settings['metrics-address']}/metrics`
   }
 
   #access() {

@@ -1,8 +1,9 @@
 import { readdirSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join } from 'node:path'
 import { path, port, valueType } from '@kedge/shared/setting-types'
 import { program, type Values } from '@kedge/shared/settings'
 import { bundlePath, type ProgramName } from '../build.ts'
+import { shownPath } from './shown-path.ts'
 
 const count = valueType('COUNT', 'a number of nodes, 1 to 500', (text) =>
   /^\d+$/.test(text) && Number(text) >= 1 && Number(text) <= 500 ? Number(text) : undefined,
@@ -117,7 +118,7 @@ export function clash({ cloudcore, edges }: Layout): string | undefined {
 
 /** What a person types in `cwd` to start a member in the background, as `npm start` does. */
 export function commandOf({ program, settingsFile, log }: Member, cwd: string): string {
-  const [bundle, config, to] = [bundlePath(program), settingsFile, log].map((file) => quoted(relative(cwd, file)))
+  const [bundle, config, to] = [bundlePath(program), settingsFile, log].map((file) => quoted(shownPath(file, cwd)))
   return `node ${bundle} --config ${config} >> ${to} 2>&1 &`
 }
 

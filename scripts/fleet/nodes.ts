@@ -20,6 +20,16 @@ export function readyAndConnected({ status: { conditions } }: z.infer<typeof Nod
   return of('Ready') === 'True' && of('Connected') !== 'False'
 }
 
+/**
+ * How many nodes cloudcore has a link to and is in agreement with, by its metrics. Kubernetes alone cannot tell: after a
+ * restart of everything its nodes are still as Ready as they were.
+ */
+export async function nodesInSync(metricsUrl: string): Promise<number> {
+  const text = await (await fetch(metricsUrl, { signal: AbortSignal.timeout(10_000) })).text()
+  const counts = [...text.matchAll(/^kedge_cloud_nodes\{state="(?:level|changing)"\} (\d+)/gm)]
+  return counts.reduce((sum, [, count]) => sum + Number(count), 0)
+}
+
 const Manifest = z.object({
   apiVersion: z.string(),
   kind: z.string(),

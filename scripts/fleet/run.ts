@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { relative } from 'node:path'
 import { UserError } from '@kedge/shared/errors'
 import { startOf } from '@kedge/shared/load-settings'
 import { holdPidFile } from '@kedge/shared/pid-file'
 import type { Built } from '../build.ts'
 import { Fleet } from './fleet.ts'
 import { clash, fleetProgram, type Layout, layoutOf } from './layout.ts'
+import { shownPath } from './shown-path.ts'
 import { welcome } from './welcome.ts'
 
 export const say = (line: string): void => void process.stdout.write(`${line}\n`)
@@ -22,7 +22,7 @@ export interface Run {
 export async function runFleet({ argv, build, up }: Run): Promise<void> {
   const layout = await layoutFrom(argv)
   if (layout === undefined) return
-  const dir = relative(process.cwd(), layout.dir) || '.'
+  const dir = shownPath(layout.dir, process.cwd())
   const held = holdPidFile(layout.pidFile, dir)
   const ending = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => ending.abort())

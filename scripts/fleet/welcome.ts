@@ -1,12 +1,12 @@
-import { relative } from 'node:path'
 import { bundlePath } from '../build.ts'
 import type { Layout, Member } from './layout.ts'
+import { shownPath } from './shown-path.ts'
 
 const warmer = JSON.stringify([{ op: 'replace', path: '/spec/properties/0/desired/value', value: '23' }])
 
 /** What runs where, and what to try: said once the fleet is up. */
 export function welcome({ dir, kubeconfig, cloudcore, edges }: Layout, cwd: string): string {
-  const here = (path: string) => relative(cwd, path) || '.'
+  const here = (path: string) => shownPath(path, cwd)
   const [first] = edges
   const data = first === undefined ? '' : here(first.data)
   return [
@@ -18,7 +18,7 @@ export function welcome({ dir, kubeconfig, cloudcore, edges }: Layout, cwd: stri
     ...edges.map((edge) => edgeLine(edge, here)),
     '',
     'To try, in another terminal:',
-    `  export KUBECONFIG=$PWD/${here(kubeconfig)}`,
+    `  export KUBECONFIG=${kubeconfig}`,
     '  kubectl get nodes,devices',
     '  kubectl get device thermostat -o yaml',
     `  kubectl patch device thermostat --type=json -p '${warmer}'`,

@@ -62,7 +62,7 @@ describe('the layout', () => {
   test('is told in words', async () => {
     const text = welcome(await layout(`--dir=${root}/.kedge`), root)
     expect(text).toContain('edge-2           devices at mqtt://127.0.0.1:1884, log .kedge/logs/edge-2.log')
-    expect(text).toContain('export KUBECONFIG=$PWD/.kedge/kubeconfig')
+    expect(text).toContain(`export KUBECONFIG=${root}/.kedge/kubeconfig`)
     expect(text).toContain('node dist/edgecore.js get twins --data .kedge/edge-1')
   })
 })
