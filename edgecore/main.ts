@@ -27,6 +27,8 @@ await runProgram('edgecore', async () => {
 async function get(argv: string[]): Promise<void> {
   const { get } = await import('./cli/get.ts')
   const { out, note } = await get(argv, { env: process.env, now: Date.now() })
+  // `edgecore get … | head` closes the pipe before all is written, which is no fault.
+  process.stdout.on('error', () => {})
   process.stderr.write(note)
   process.stdout.write(out)
 }
