@@ -67,6 +67,8 @@ export async function loadSettings<T extends Table>(
 ): Promise<Values<T> | undefined> {
   const start = await startOf(program, { argv, env: process.env, read: (path) => readFileSync(path, 'utf8') })
   if (start.is === 'run') return start.values
+  // A reader may have enough before all is written: `--help | head`.
+  process.stdout.on('error', () => {})
   process.stdout.write(start.text)
   return undefined
 }

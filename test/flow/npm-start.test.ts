@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isAlive } from '@kedge/shared/pid-file'
+import { isAlive, runningPid } from '@kedge/shared/pid-file'
 import { expect, onTestFinished, test } from 'vitest'
 import * as z from 'zod'
 import { root } from '../../scripts/build.ts'
@@ -60,8 +60,17 @@ function pids({ cloudcore, nodes }: FleetFile): number[] {
   return [cloudcore, ...nodes].flatMap(({ pid }) => pid ?? [])
 }
 
+/** A test that fails half-way leaves what outlived its `npm start`. */
+function killThoseOf(dir: string): void {
+  for (const file of ['edge-1/edgecore.pid', 'edge-2/edgecore.pid', 'cloudcore/cloudcore.pid']) {
+    const pid = runningPid(join(dir, file))
+    if (pid !== undefined) process.kill(pid, 'SIGKILL')
+  }
+}
+
 test('npm start runs a fleet, copes with what is killed and started by hand, stops in order and carries on', async () => {
   const dir = join(tempDir(), 'fleet')
+  onTestFinished(() => killThoseOf(dir))
   const first = await portsInARow(5)
   const ports = ['--link-port', '--api-port', '--metrics-port'].flatMap((flag, index) => [flag, `${first + 2 + index}`])
   const flags = ['--nodes', '2', '--port-base', `${first}`, ...ports]
@@ -101,9 +110,19 @@ test('npm start runs a fleet, copes with what is killed and started by hand, sto
 
   const next = new Started(dir, flags)
   await next.says('Kedge is up')
-  const uid = async () => JSON.stringify((await ask(readKubeconfig(fleet.kubeconfig), 'GET', device)).body)
-  expect(JSON.parse(await uid()).metadata.uid).toBe(
-    z.object({ metadata: z.object({ uid: z.string() }) }).parse(created.body).metadata.uid,
-  )
-  expect(await next.stop()).toBe(0)
+  const Uid = z.object({ metadata: z.object({ uid: z.string() }) })
+  const kept = await ask(readKubeconfig(fleet.kubeconfig), 'GET', device)
+  expect(Uid.parse(kept.body)).toEqual(Uid.parse(created.body))
+
+  const orphans = pids(next.fleet())
+  next.child.kill('SIGKILL')
+  await next.exited
+  expect(orphans.every(isAlive)).toBe(true)
+
+  const last = new Started(dir, [...flags, '--nodes', '1'])
+  await last.says('edge-2 still runs as process')
+  await last.says('Kedge is up')
+  expect(orphans.filter(isAlive)).toEqual([])
+  expect(last.fleet().nodes).toHaveLength(1)
+  expect(await last.stop()).toBe(0)
 }, 180_000)
