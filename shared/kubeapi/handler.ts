@@ -5,7 +5,7 @@ import { type Attributes, type Authorize, denied, type User } from './access.ts'
 import { documentFor } from './documents.ts'
 import type { Registry } from './registry.ts'
 import { parseTarget, type ResourceTarget } from './request.ts'
-import { type Answer, type Call, jsonAnswer, resourceCall } from './resource-call.ts'
+import { type Answer, type Call, jsonAnswer, resourceCall, warningHeaders } from './resource-call.ts'
 import type { Json } from './schema.ts'
 import { internalError, methodNotAllowed, noSuchPath, StatusError } from './status.ts'
 import type { Storage } from './storage.ts'
@@ -59,7 +59,14 @@ async function route(options: HandlerOptions, request: ApiRequest): Promise<Answ
   const kind = options.registry.find(target.group, target.version, target.resource)
   if (kind === undefined) throw noSuchPath()
   const call: Call = { ...options, request, kind, target, verb, query: url.searchParams }
-  return resourceCall(call)
+  const answer = await resourceCall(call)
+  return kind.deprecated === undefined ? answer : warned(answer, kind.deprecated)
+}
+
+/** The answer with one more warning. */
+function warned(answer: Answer, warning: string): Answer {
+  const { warning: others = [], ...headers } = answer.headers
+  return { ...answer, headers: { ...headers, warning: [...(warningHeaders([warning]).warning ?? []), ...others] } }
 }
 
 function document(options: HandlerOptions, { method, headers, user }: ApiRequest, path: string): Answer {

@@ -63,12 +63,16 @@ export async function resourceCall(call: Call): Promise<Answer> {
   }
 }
 
-/** A namespace where there is none, or none where there must be one. */
+const ofCollections = new Set(['list', 'watch', 'create', 'deletecollection'])
+
+/** A namespace where there is none, none where there must be one, or a verb that does not go with a name or without. */
 function checkPlace({ kind, target, verb }: Call): void {
-  if (!kind.namespaced && target.namespace !== '') throw notFound(subjectOf(kind, target.name))
-  const everywhere = kind.namespaced && target.namespace === ''
-  if (everywhere && verb !== 'list' && verb !== 'watch') throw methodNotAllowed(subjectOf(kind))
-  if (verb === 'create' && target.subresource === '' && target.name !== '') throw methodNotAllowed(subjectOf(kind))
+  const { namespace, name, subresource } = target
+  if (!kind.namespaced && namespace !== '') throw notFound(subjectOf(kind, name))
+  const everywhere = kind.namespaced && namespace === '' && verb !== 'list' && verb !== 'watch'
+  const nameless = name === '' && !ofCollections.has(verb)
+  const named = name !== '' && verb === 'create' && subresource === ''
+  if (everywhere || nameless || named) throw methodNotAllowed(subjectOf(kind))
 }
 
 function text(code: number, body: string, headers: Answer['headers'] = {}): Answer {
