@@ -8,7 +8,7 @@ const tables: Record<string, string> = {
   cloudcore: markdownTable(cloudcoreProgram),
   edgecore: markdownTable(edgecoreProgram),
   // npm start reads no variables.
-  fleet: markdownTable(fleetProgram).replaceAll(/^(\|.*?)\|.*?\|/gm, '$1|'),
+  fleet: markdownTable(fleetProgram).replaceAll(/^(\|.*?\|).*?\|/gm, '$1'),
 }
 
 /**

@@ -91,7 +91,9 @@ export function markdownTable({ table }: { table: Table }): string {
         : defaultText(setting),
     `${setting.help}${setting.secret ? ' (secret)' : ''}`,
   ])
-  return [['Flag', 'Variable', 'Default', 'What it is'], ['---', '---', '---', '---'], ...rows]
-    .map((row) => `| ${row.join(' | ')} |\n`)
-    .join('')
+  const lines = [['Flag', 'Variable', 'Default', 'What it is'], ...rows]
+  const widths = [0, 1, 2, 3].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  const rule = widths.map((width) => '-'.repeat(width))
+  const [header = [], ...others] = lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)))
+  return [header, rule, ...others].map((row) => `| ${row.join(' | ')} |\n`).join('')
 }
