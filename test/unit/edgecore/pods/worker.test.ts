@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Runtime } from '@kedge/edgecore/pods/runtime'
+import type { PodConfig, Runtime } from '@kedge/edgecore/pods/runtime'
 import { parseReport } from '@kedge/shared/frames'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { configMap, PodNode, type PodOptions, pod, secret, simulate } from '../../../support/pod-node.ts'
@@ -277,8 +277,10 @@ describe('init containers', () => {
 describe('deletion', () => {
   test('waits for the container within the grace, reports stopped, and cleans up when the cloud drops the pod', async () => {
     await node.put(behaving({ stopAfter: '5s' }))
+    await node.acknowledge()
     await node.put(behaving({ stopAfter: '5s' }, { deletion: { graceSeconds: 30 } }))
-    expect(node.reports()[0]?.stopped).toBeUndefined()
+    // It still runs: there is an event to tell, and no other status.
+    expect([node.reports(), node.reasons()]).toEqual([[], ['Killing']])
     await node.pass(5_000)
     expect(node.reports()[0]).toMatchObject({ stopped: true, status: { phase: 'Succeeded' } })
     expect(node.reasons().filter((reason) => reason === 'Killing')).toHaveLength(1)
@@ -402,6 +404,43 @@ describe('edgecore goes, pods stay', () => {
   })
 })
 
+/** The node on an engine of which one method is another. */
+async function startWith(method: keyof Runtime, instead: (engine: Runtime) => unknown): Promise<void> {
+  await node.crash()
+  node.wrap = (engine) =>
+    new Proxy(engine, {
+      get(target, name) {
+        if (name === method) return instead(target)
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  await node.start()
+}
+
+test('a change that comes in the middle of a pass leads to another pass', async () => {
+  let arrived = () => {}
+  let goOn = () => {}
+  const inTheMiddle = new Promise<void>((resolve) => {
+    arrived = resolve
+  })
+  const gate = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  await startWith('startContainer', (engine) => async (id: string) => {
+    arrived()
+    await gate
+    return engine.startContainer(id)
+  })
+  const first = node.put(pod('web'))
+  await inTheMiddle
+  const second = node.put(pod('web', { deletion: { graceSeconds: 30 } }))
+  const third = node.put(pod('web', { deletion: { graceSeconds: 30 } }))
+  goOn()
+  await Promise.all([first, second, third])
+  expect(node.reports()[0]?.stopped).toBe(true)
+})
+
 describe('what cannot be done is said', () => {
   test('a wrong annotation is refused on the status by name, once, and a right one heals it', async () => {
     await node.put(pod('web', { annotations: { 'kedge.io/simulate': '{"containers":{"web":{"exitAfter":5}}}' } }))
@@ -448,22 +487,11 @@ describe('what cannot be done is said', () => {
   })
 
   test('the engine fails for one pod: it is tried again, said once, and its neighbours run', async () => {
-    await node.crash()
     let failing = true
-    node.wrap = (runtime): Runtime =>
-      new Proxy(runtime, {
-        get(target, name) {
-          if (name === 'createSandbox') {
-            return async (config: { name: string }, attempt: number) => {
-              if (failing && config.name === 'web') throw new Error('no space left on device')
-              return target.createSandbox(config as never, attempt)
-            }
-          }
-          const value = Reflect.get(target, name)
-          return typeof value === 'function' ? value.bind(target) : value
-        },
-      })
-    await node.start()
+    await startWith('createSandbox', (engine) => async (config: PodConfig, attempt: number) => {
+      if (failing && config.name === 'web') throw new Error('no space left on device')
+      return engine.createSandbox(config, attempt)
+    })
     await node.put(pod('web'), pod('db'))
     expect([node.status('default/web')?.phase, node.status('default/db')?.phase]).toEqual(['Pending', 'Running'])
     await node.pass(10_000)
