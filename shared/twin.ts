@@ -73,6 +73,12 @@ export const maxValueBytes = 64 * 1024
 /** No device has more properties than this, deleted ones included. */
 export const maxProperties = 1000
 
+/** No write takes the values of a device beyond this many bytes in all: a report of them must fit into a frame. */
+export const maxTwinBytes = 1024 * 1024
+
+/** Devices with values no longer than this need no adding up. */
+const shortValue = 512
+
 const empty: Slot = { value: undefined, at: undefined, version: 0 }
 const nothing: Twin = {
   type: 'string',
@@ -114,22 +120,39 @@ export interface LocalWrite {
  */
 export function applyLocal({ twins, update, model, now }: LocalWrite): { changes: Change[] } | { refusal: Refusal } {
   const changes: Change[] = []
-  let added = 0
   for (const [property, write] of update) {
     const before = twins.get(property)
     const reason = refusalOf(write, before, model.get(property))
     if (reason !== undefined) return { refusal: { property, reason } }
     const after =
       write === null ? tombstone(before, now) : written(before, write, { now, type: typeOf(model, property) })
-    if (after === before || after === undefined) continue
-    if (before === undefined) added++
-    changes.push({ property, before, after })
+    if (after !== undefined && after !== before) changes.push({ property, before, after })
   }
-  const last = changes.at(-1)
-  if (added > 0 && last !== undefined && twins.size + added > maxProperties) {
-    return { refusal: { property: last.property, reason: `a device has at most ${maxProperties} properties` } }
+  const refusal = excess(twins, changes)
+  return refusal ? { refusal } : { changes }
+}
+
+/** Names the limit of a device that the changes would go beyond. */
+function excess(twins: Twins, changes: readonly Change[]): Refusal | undefined {
+  const added = changes.filter(({ before }) => before === undefined)
+  if (twins.size + added.length > maxProperties && added[0]) {
+    return { property: added[0].property, reason: `a device has at most ${maxProperties} properties` }
   }
-  return { changes }
+  const long = changes.find(({ after: { desired, reported } }) => isLong(desired) || isLong(reported))
+  if (long === undefined) return undefined
+  let bytes = 0
+  for (const twin of twins.values()) bytes += bytesOf(twin)
+  for (const { before, after } of changes) bytes += bytesOf(after) - (before ? bytesOf(before) : 0)
+  if (bytes <= maxTwinBytes) return undefined
+  return { property: long.property, reason: `the values of a device have at most ${maxTwinBytes} bytes in all` }
+}
+
+function isLong({ value = '' }: Slot): boolean {
+  return value.length > shortValue
+}
+
+function bytesOf({ desired, reported }: Twin): number {
+  return Buffer.byteLength(desired.value ?? '') + Buffer.byteLength(reported.value ?? '')
 }
 
 function refusalOf(

@@ -1,57 +1,150 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
-import { type Broker, openBroker } from '@kedge/shared/mqtt-broker'
-import type { Client } from 'aedes'
-import type { Taken } from './engine.ts'
+import { openBroker } from '@kedge/shared/mqtt-broker'
+import type { AedesPublishPacket, Client } from 'aedes'
+import { deliverOnce } from './deliver-once.ts'
+import type { Engine } from './engine.ts'
+import { capOfflineQueues } from './offline-queues.ts'
+import type { Message } from './requests.ts'
 
 export interface DeviceBrokerOptions {
   host: string
   port: number
-  /** What the engine says to a message of a client. */
-  take: (topic: string, payload: Buffer) => Taken
+  engine: Pick<Engine, 'take' | 'settled' | 'openDeltas'>
   log: Log
+}
+
+export interface DeviceBroker {
+  readonly port: number
+  /** Sends a message to whoever subscribes to its topic; `done` is called when it is written to them. */
+  publish(message: Message, done?: () => void): void
+  stop(): Promise<void>
 }
 
 /** No packet on the local broker is larger than this, in bytes. */
 const maxPacketBytes = 1024 * 1024
+/** Messages kept for one client with a persistent session while it is away. */
+const maxQueued = 1000
+/** Retained messages of clients, in bytes of topics and payloads. */
+const maxRetainedBytes = 8 * 1024 * 1024
 
 /**
  * The MQTT broker of the local devices. A request on a device topic is acknowledged once it is kept: the broker waits in
  * `authorizePublish`, because it sends PUBACK before any later hook. Everything else that clients send each other passes
  * through, except that only edgecore speaks on the topics of its answers, and that there is no QoS 2.
  */
-export function openDeviceBroker({ host, port, take, log }: DeviceBrokerOptions): Promise<Broker> {
-  return openBroker({
-    host,
-    port,
-    portFlag: '--mqtt-port',
-    maxPacketBytes,
+export async function openDeviceBroker({ host, port, engine, log }: DeviceBrokerOptions): Promise<DeviceBroker> {
+  const door = new Door(engine, log)
+  const hooks = { authorizePublish: door.publish.bind(door) }
+  const broker = await openBroker({ host, port, portFlag: '--mqtt-port', maxPacketBytes, log, hooks })
+  const { aedes } = broker
+  deliverOnce(aedes)
+  capOfflineQueues(
+    (aedes as unknown as { persistence: Parameters<typeof capOfflineQueues>[0] }).persistence,
+    maxQueued,
     log,
-    hooks: {
-      authorizePublish: (client, { topic, payload, qos }, done) => {
-        const refuse = (why: string) => {
-          log.warn({ client: client?.id, topic, reason: why }, 'mqtt client cut off')
-          done(new Error(why))
-        }
-        if (qos === 2) return refuse('QoS 2 is not supported: publish with QoS 1')
-        if (topic.startsWith('$SYS/')) return refuse('topics below $SYS/ belong to the broker')
-        const taken = take(topic, bytes(payload))
-        if (taken === 'not ours') return done(null)
-        if (taken === 'not allowed') return refuse('only edgecore publishes on this topic')
-        taken.then(
-          () => done(null),
-          (error: unknown) => refuseLater(client, () => refuse(explain(error))),
-        )
-      },
-    },
+  )
+  aedes.on('subscribe', (subscriptions, client) => {
+    for (const { topic, qos } of subscriptions) {
+      // 128 is a refused subscription (MQTT 3.1.1, 3.9.3).
+      if ((qos as number) === 128) continue
+      for (const message of engine.openDeltas(topic))
+        client.publish({ ...packetOf(message), qos: qos === 0 ? 0 : 1 }, () => undefined)
+    }
   })
+  return {
+    port: broker.port,
+    publish: (message, done) =>
+      aedes.publish(packetOf(message), (error) => {
+        if (error) log.warn({ topic: message.topic, reason: explain(error) }, 'mqtt message not sent')
+        done?.()
+      }),
+    stop: () => broker.stop(),
+  }
 }
 
-/** A request that could not be kept ends the connection without PUBACK, but after its answer is on the way. */
-function refuseLater(client: Client | null, refuse: () => void): void {
-  setTimeout(refuse, client === null ? 0 : 100)
+function packetOf({ topic, payload }: Message) {
+  return { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
 }
 
-function bytes(payload: Buffer | string): Buffer {
-  return typeof payload === 'string' ? Buffer.from(payload) : payload
+type Done = (error?: Error | null) => void
+
+/**
+ * Decides on what clients publish.
+ *
+ * Invariant: messages of one client go on in the order in which they came (MQTT 3.1.1, 4.6), also where one has to wait
+ * for the disk and the next has not.
+ */
+class Door {
+  readonly #engine: DeviceBrokerOptions['engine']
+  readonly #log: Log
+  /** Messages of each client that wait for the disk. */
+  readonly #waiting = new WeakMap<Client, number>()
+  readonly #retained = new Map<string, number>()
+  #retainedBytes = 0
+
+  constructor(engine: DeviceBrokerOptions['engine'], log: Log) {
+    this.#engine = engine
+    this.#log = log
+  }
+
+  publish(client: Client | null, packet: Pick<AedesPublishPacket, 'topic' | 'payload' | 'qos' | 'retain'>, done: Done) {
+    const { topic, qos } = packet
+    const refuse = (why: string) => this.#refuse({ client, topic, why }, done)
+    if (qos === 2) return refuse('QoS 2 is not supported: publish with QoS 1')
+    if (topic.startsWith('$SYS/')) return refuse('topics below $SYS/ belong to the broker')
+    const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
+    const taken = this.#engine.take(topic, payload)
+    if (taken === 'not allowed') return refuse('only edgecore publishes on this topic')
+    if (taken !== 'not ours') {
+      // A request is carried out once; kept for later subscribers it would say something that is long over.
+      packet.retain = false
+      return this.#wait(client, taken, { done, refuse })
+    }
+    if (packet.retain && !this.#retain(topic, payload.length)) return refuse('too many bytes of retained messages')
+    if (client === null || !this.#waiting.has(client)) return done(null)
+    this.#wait(client, this.#engine.settled(), { done, refuse })
+  }
+
+  #wait(
+    client: Client | null,
+    kept: Promise<void>,
+    { done, refuse }: { done: Done; refuse: (why: string) => void },
+  ): void {
+    if (client) this.#waiting.set(client, (this.#waiting.get(client) ?? 0) + 1)
+    kept.then(
+      () => {
+        this.#leave(client)
+        done(null)
+      },
+      (error: unknown) => {
+        this.#leave(client)
+        refuse(explain(error))
+      },
+    )
+  }
+
+  #leave(client: Client | null): void {
+    if (client === null) return
+    const left = (this.#waiting.get(client) ?? 1) - 1
+    if (left === 0) this.#waiting.delete(client)
+    else this.#waiting.set(client, left)
+  }
+
+  /** MQTT 3.1.1 has no way to refuse one message: the connection ends, and the log says why. */
+  #refuse({ client, topic, why }: { client: Client | null; topic: string; why: string }, done: Done): void {
+    this.#log.warn({ client: client?.id, topic, reason: why }, 'mqtt client cut off')
+    done(new Error(why))
+  }
+
+  /** Counts a retained message; false when there is no room. An empty one removes it. */
+  #retain(topic: string, length: number): boolean {
+    const bytes = length === 0 ? 0 : topic.length + length
+    const after = this.#retainedBytes + bytes - (this.#retained.get(topic) ?? 0)
+    if (after > maxRetainedBytes) return false
+    this.#retainedBytes = after
+    if (bytes === 0) this.#retained.delete(topic)
+    else this.#retained.set(topic, bytes)
+    return true
+  }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
-import { type DeviceTopic, isAnswer, parseDeviceTopic } from '@kedge/shared/device-topics'
+import { type DeviceTopic, isAnswer, matches, parseDeviceTopic } from '@kedge/shared/device-topics'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
@@ -25,8 +25,8 @@ export interface EngineOptions {
   log: Log
   nodeName: string
   drivers: readonly Driver[]
-  /** Sends a message to whoever subscribes to its topic. */
-  publish: (message: Message) => void
+  /** Sends a message to whoever subscribes to its topic; `done` is called when it is on its way. */
+  publish: (message: Message, done?: () => void) => void
   /** A new unique id; a random UUID unless given. */
   newId?: (() => string) | undefined
   /** A draw from [0, 1); for virtual devices. */
@@ -102,6 +102,22 @@ export class Engine {
     return this.#serve(topic, payload, (transaction) => this.#request(transaction, parsed, payload))
   }
 
+  /** Resolves once everything taken so far is answered: what must not overtake it waits for this. */
+  async settled(): Promise<void> {
+    await this.#writer.submit(() => undefined).catch(() => undefined)
+  }
+
+  /** The deltas that stand open on topics which a filter matches: what a client that subscribes has missed. */
+  openDeltas(filter: string): Message[] {
+    const exact = /[+#]/.test(filter) ? undefined : parseDeviceTopic(filter)
+    if (exact === undefined && !/[+#]/.test(filter)) return []
+    const only = exact?.of === 'device' ? this.#registry.find(exact) : undefined
+    const entries = exact === undefined ? this.#registry.all() : only ? [only] : []
+    return [...entries]
+      .flatMap((entry) => this.#requests.openDelta(entry))
+      .filter(({ topic }) => matches(filter, topic))
+  }
+
   #request(transaction: Transaction, topic: DeviceTopic, payload: Buffer): Outcome {
     if (topic.of === 'node') return this.#requests.membershipGet(topic.node, payload)
     if (topic.action === 'twin/update') return this.#requests.twinUpdate(transaction, topic, payload)
@@ -115,7 +131,9 @@ export class Engine {
     } catch (error) {
       const { eventId } = readGet(payload)
       const answer = fault({ eventId, now: this.#options.clock.now() }, { code: 500, reason: explain(error) })
-      this.#options.publish({ topic: `${topic}/result`, payload: answer })
+      await new Promise<void>((resolve) =>
+        this.#options.publish({ topic: `${topic}/result`, payload: answer }, resolve),
+      )
       throw error
     }
   }
@@ -193,6 +211,6 @@ export class Engine {
   async stop(): Promise<void> {
     clearTimeout(this.#retry)
     await this.#runner.stop()
-    await this.#writer.submit(() => undefined).catch(() => undefined)
+    await this.settled()
   }
 }

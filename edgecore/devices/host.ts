@@ -1,13 +1,11 @@
 import type { Clock } from '@kedge/shared/clock'
-import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
-import type { Broker } from '@kedge/shared/mqtt-broker'
 import type { Key } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
 import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
-import { openDeviceBroker } from './broker.ts'
+import { type DeviceBroker, openDeviceBroker } from './broker.ts'
 import type { Driver } from './drivers/driver.ts'
 import { virtualDriver } from './drivers/virtual.ts'
 import { Engine } from './engine.ts'
@@ -47,17 +45,13 @@ export interface Devices extends Service {
  */
 export async function startDevices(options: DevicesOptions): Promise<Devices> {
   const { log, drivers = [virtualDriver], host = '127.0.0.1', port } = options
-  let broker: Broker | undefined
-  const publish = ({ topic, payload }: Message) => {
-    const packet = { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
-    broker?.aedes.publish(packet, (error) => {
-      if (error) log.warn({ topic, reason: explain(error) }, 'mqtt message not sent')
-    })
-  }
+  let broker: DeviceBroker | undefined
+  // Before the broker is open nobody can be subscribed.
+  const publish = (message: Message, done?: () => void) => (broker ? broker.publish(message, done) : done?.())
   const engine = new Engine({ ...options, drivers, publish })
   await engine.start()
   try {
-    broker = await openDeviceBroker({ host, port, take: (topic, payload) => engine.take(topic, payload), log })
+    broker = await openDeviceBroker({ host, port, engine, log })
   } catch (error) {
     await engine.stop()
     throw error

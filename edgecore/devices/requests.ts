@@ -146,19 +146,21 @@ export class Requests {
 
   /** The document and the delta that follow a change, on each topic form that names the device. */
   changed(entry: Entry, told: { changes: readonly Change[]; eventId: string; asked?: readonly string[] }): Message[] {
-    const { registry, clock, newId } = this.#context
+    const { registry, clock } = this.#context
     const changes = told.changes.filter(shows)
     if (changes.length === 0 && !told.asked?.length) return []
-    const now = clock.now()
-    const names = registry.namesOf(entry)
-    const messages = each(names, 'twin/update/document', document({ eventId: told.eventId, now }, changes, told.asked))
-    const differing = changes.length > 0 ? delta(entry.twins) : new Map<string, string>()
-    if (differing.size > 0) {
-      messages.push(
-        ...each(names, 'twin/update/delta', deltaMessage({ eventId: newId(), now }, entry.twins, differing)),
-      )
-    }
-    return messages
+    const payload = document({ eventId: told.eventId, now: clock.now() }, changes, told.asked)
+    const messages = each(registry.namesOf(entry), 'twin/update/document', payload)
+    return changes.length > 0 ? [...messages, ...this.openDelta(entry)] : messages
+  }
+
+  /** The delta of a device on each topic form that names it; none when nothing differs. */
+  openDelta(entry: Entry): Message[] {
+    const { registry, clock, newId } = this.#context
+    const differing = delta(entry.twins)
+    if (differing.size === 0) return []
+    const payload = deltaMessage({ eventId: newId(), now: clock.now() }, entry.twins, differing)
+    return each(registry.namesOf(entry), 'twin/update/delta', payload)
   }
 
   /** An answer goes where the sender listens and, since the device is known, to its two-level topic as well. */
