@@ -64,8 +64,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const token = adminToken(join(dir, 'pki', 'admin.token'))
     const store = openStore(options, started)
     await ensureNamespaces(store, builtIns, clock.now())
-    const hub = openHub(store, clock, started)
+    const hub = new WatchHub(store, () => clock.now())
     const server = await openServer(options, { authority, store, hub, token }, started)
+    started.push(tendWatches(hub))
     const { port } = server.address() as AddressInfo
     const url = `https://${hostInUrl(host)}:${port}`
     keepFile(options.kubeconfig, kubeconfigText({ server: url, caCert: authority.cert, token }))
@@ -85,17 +86,16 @@ function openStore({ dir, clock, log, historyMs }: ApiServerOptions, started: Se
   return store
 }
 
-function openHub(store: LogStore, clock: Clock, started: Service[]): WatchHub {
-  const hub = new WatchHub(store, () => clock.now())
+/** Bookmarks while it runs; the end of all watches when it stops, which lets go of their connections. */
+function tendWatches(hub: WatchHub): Service {
   const timer = setInterval(() => hub.bookmark(), bookmarkMs)
   timer.unref()
-  started.push({
+  return {
     async stop() {
       clearInterval(timer)
       hub.close()
     },
-  })
-  return hub
+  }
 }
 
 interface Parts {
@@ -205,13 +205,16 @@ function refuseMalformed(error: Error, socket: Socket): void {
   socket.end(`${head}\r\n\r\n${body}`)
 }
 
+/** Clients keep idle connections, and some do not let go of busy ones: after a second nobody is waited for. */
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    server.close(() => resolve())
-    server.closeIdleConnections()
-    // Watches were ended before; whoever still has not let go of its connection is not waited for.
-    const timer = setTimeout(() => server.closeAllConnections(), 1000)
-    timer.unref()
+    const sweep = setInterval(() => server.closeIdleConnections(), 20)
+    const giveUp = setTimeout(() => server.closeAllConnections(), 1000)
+    server.close(() => {
+      clearInterval(sweep)
+      clearTimeout(giveUp)
+      resolve()
+    })
   })
 }
 

@@ -51,16 +51,24 @@ export function createHandler(options: HandlerOptions): (request: ApiRequest) =>
 }
 
 async function route(options: HandlerOptions, request: ApiRequest): Promise<Answer> {
-  const url = new URL(request.url, 'http://server')
-  const target = parseTarget(url.pathname)
+  const { path, query } = splitUrl(request.url)
+  const target = parseTarget(path)
   if (target.is === 'other') return document(options, request, target.path)
-  const verb = verbOf(request.method, target, url.searchParams)
+  const verb = verbOf(request.method, target, query)
   check(options, request.user, { ...target, verb, path: '' })
   const kind = options.registry.find(target.group, target.version, target.resource)
   if (kind === undefined) throw noSuchPath()
-  const call: Call = { ...options, request, kind, target, verb, query: url.searchParams }
+  const call: Call = { ...options, request, kind, target, verb, query }
   const answer = await resourceCall(call)
   return kind.deprecated === undefined ? answer : warned(answer, kind.deprecated)
+}
+
+/** Taken as it is: `..` has no meaning here, and `//` is no host. */
+function splitUrl(url: string): { path: string; query: URLSearchParams } {
+  const at = url.indexOf('?')
+  return at < 0
+    ? { path: url, query: new URLSearchParams() }
+    : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) }
 }
 
 /** The answer with one more warning. */

@@ -1,0 +1,214 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
+import { startApiServer } from '@kedge/cloudcore/apiserver/apiserver'
+import { systemClock } from '@kedge/shared/clock'
+import { silentLog } from '@kedge/shared/log'
+import fc from 'fast-check'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { connect, type Kube, startTestServer, type TestServer } from '../../support/kube.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+async function started(dir?: string): Promise<{ server: TestServer; kube: Kube }> {
+  const server = await startTestServer(dir === undefined ? {} : { dir })
+  const kube = connect(server.kubeconfig, { embedded: true, stop: server.stop })
+  onTestFinished(() => kube.close())
+  return { server, kube }
+}
+
+const maps = '/api/v1/namespaces/default/configmaps'
+
+describe('the embedded API server', () => {
+  it('keeps its authority, its token and its objects over a restart', async () => {
+    const dir = tempDir()
+    const first = await started(dir)
+    await first.kube.create(maps, { metadata: { name: 'kept' } })
+    const config = readFileSync(first.server.kubeconfig, 'utf8')
+    await first.server.stop()
+    const second = await started(dir)
+    const again = readFileSync(second.server.kubeconfig, 'utf8')
+    const withoutServer = (text: string) => text.replace(/server: .*/, '')
+    expect(withoutServer(again)).toBe(withoutServer(config))
+    expect((await second.kube.get(`${maps}/kept`)).code).toBe(200)
+  })
+
+  it('lets nobody else read its kubeconfig, token and keys', async () => {
+    const { server } = await started()
+    for (const file of ['kubeconfig', 'pki/ca.pem', 'pki/server.pem', 'pki/admin.token']) {
+      expect(statSync(join(server.dir, file)).mode & 0o777).toBe(0o600)
+    }
+  })
+
+  it('says which port is in use, and how to choose another', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    onTestFinished(() => void taken.close())
+    const { port } = taken.address() as { port: number }
+    const dir = tempDir()
+    const kubeconfig = join(dir, 'kubeconfig')
+    const options = { dir, host: '127.0.0.1', port, kubeconfig, clock: systemClock, log: silentLog }
+    await expect(startApiServer(options)).rejects.toThrow(new RegExp(`127\\.0\\.0\\.1:${port}, is in use.*--api-port`))
+    expect(existsSync(kubeconfig)).toBe(false)
+  })
+
+  it('has the namespaces that every cluster has', async () => {
+    const { kube } = await started()
+    const { body } = await kube.get('/api/v1/namespaces')
+    const names = body.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name)
+    expect(names).toEqual(['default', 'kube-node-lease', 'kube-public', 'kube-system'])
+    const refused = await kube.call({ method: 'DELETE', path: '/api/v1/namespaces/default' })
+    expect(refused.body).toMatchObject({ code: 403, reason: 'Forbidden' })
+  })
+
+  it('empties a namespace, and waits for pods on nodes', async () => {
+    const { kube } = await started()
+    await kube.create('/api/v1/namespaces', { metadata: { name: 'shop' } })
+    const inside = '/api/v1/namespaces/shop'
+    await kube.create(`${inside}/configmaps`, { metadata: { name: 'a' } })
+    const containers = [{ name: 'c', image: 'i' }]
+    await kube.create(`${inside}/pods`, { metadata: { name: 'p' }, spec: { nodeName: 'n', containers } })
+    const { body } = await kube.call({ method: 'DELETE', path: inside })
+    expect(body.status.phase).toBe('Terminating')
+    expect((await kube.get(`${inside}/configmaps/a`)).code).toBe(404)
+    const late = await kube.create(`${inside}/configmaps`, { metadata: { name: 'b' } })
+    expect(late.body).toMatchObject({ code: 403, reason: 'Forbidden' })
+    expect(late.body.details.causes[0].reason).toBe('NamespaceTerminating')
+    await kube.call({ method: 'DELETE', path: `${inside}/pods/p`, body: { gracePeriodSeconds: 0 } })
+    expect((await kube.get(inside)).code).toBe(404)
+  })
+
+  it('tells watchers that are too late to list again', async () => {
+    const dir = tempDir()
+    const server = await startTestServer({ dir })
+    const kube = connect(server.kubeconfig, { embedded: true, stop: server.stop })
+    onTestFinished(() => kube.close())
+    const watch = await kube.watch(`${maps}?watch=1&resourceVersion=999999`)
+    expect(await watch.next()).toMatchObject({ type: 'ERROR', object: { code: 410, reason: 'Expired' } })
+    expect(await watch.next()).toBeUndefined()
+  })
+
+  it('ends its watches when it stops', async () => {
+    const { server, kube } = await started()
+    const watch = await kube.watch(`${maps}?watch=1&resourceVersion=1`)
+    await server.stop()
+    expect(await watch.rest()).toEqual([])
+  })
+})
+
+describe('whatever comes in', () => {
+  it('is answered with a Status, path by path', async () => {
+    const { kube } = await started()
+    const part = fc.oneof(
+      fc.constantFrom('api', 'apis', 'v1', 'namespaces', 'default', 'pods', 'status', 'watch', 'configmaps', '..', ''),
+      fc.string({ maxLength: 12 }).map((text) => encodeURIComponent(text)),
+      fc.string({ unit: fc.constantFrom('%', 'z', '?', '=', '&', ';', '/', '1') }),
+    )
+    const call = fc.record({
+      method: fc.constantFrom('GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND'),
+      path: fc.array(part, { maxLength: 7 }).map((parts) => `/${parts.join('/')}`),
+      body: fc.oneof(
+        fc.constant(undefined),
+        fc.json(),
+        fc.uint8Array({ maxLength: 64 }).map((bytes) => Buffer.from(bytes)),
+      ),
+      type: fc.constantFrom(
+        'application/json',
+        'application/yaml',
+        'application/json-patch+json',
+        'application/merge-patch+json',
+        'application/strategic-merge-patch+json',
+        'application/vnd.kubernetes.protobuf',
+        'x',
+      ),
+    })
+    await fc.assert(
+      fc.asyncProperty(call, async (one) => {
+        const reply = await kube.call({ ...one, headers: { connection: 'close' } })
+        if (reply.code >= 500) throw new Error(`${reply.code}: ${reply.text}`)
+        if (reply.code >= 400 && reply.body?.kind !== 'Status') throw new Error(`no Status: ${reply.text}`)
+      }),
+      { numRuns: 300 },
+    )
+    expect((await kube.get('/healthz')).text).toBe('ok')
+  })
+
+  it('is answered with a Status, body by body', async () => {
+    const { kube } = await started()
+    const magic = Buffer.from('k8s\0')
+    const kinds = ['configmaps', 'pods', 'secrets', 'events', 'serviceaccounts']
+    const shaped = fc.record(
+      {
+        apiVersion: fc.oneof(fc.constant('v1'), fc.json()),
+        kind: fc.oneof(fc.constantFrom('ConfigMap', 'Pod', 'Secret'), fc.json()),
+        metadata: fc.oneof(
+          fc.jsonValue(),
+          fc.record({
+            name: fc.oneof(fc.constant('x'), fc.jsonValue()),
+            labels: fc.jsonValue(),
+            finalizers: fc.jsonValue(),
+          }),
+        ),
+        spec: fc.oneof(
+          fc.jsonValue(),
+          fc.record({
+            containers: fc.oneof(fc.jsonValue(), fc.array(fc.record({ name: fc.jsonValue(), image: fc.jsonValue() }))),
+          }),
+        ),
+        status: fc.jsonValue(),
+        data: fc.jsonValue(),
+      },
+      { requiredKeys: [] },
+    )
+    const bytes = fc.uint8Array({ maxLength: 80 })
+    const call = fc.oneof(
+      fc.tuple(shaped, fc.constant('application/json')),
+      fc.tuple(fc.jsonValue(), fc.constant('application/json')),
+      fc.tuple(
+        bytes.map((some) => Buffer.concat([magic, some])),
+        fc.constant('application/vnd.kubernetes.protobuf'),
+      ),
+      fc.tuple(
+        bytes.map((some) => Buffer.from(some)),
+        fc.constantFrom('application/json', 'application/yaml'),
+      ),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...kinds), call, async (resource, [body, type]) => {
+        const reply = await kube.call({ method: 'POST', path: `/api/v1/namespaces/default/${resource}`, body, type })
+        if (reply.code >= 500) throw new Error(`${reply.code}: ${reply.text}`)
+        if (reply.code >= 400 && reply.body?.kind !== 'Status') throw new Error(`no Status: ${reply.text}`)
+      }),
+      { numRuns: 400 },
+    )
+    expect((await kube.get('/healthz')).text).toBe('ok')
+  })
+
+  it('is answered, or cut, also below HTTP', async () => {
+    const { server, kube } = await started()
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 200 }), async (bytes) => {
+        await new Promise<void>((resolve) => {
+          const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false }, () => {
+            socket.end(Buffer.concat([Buffer.from(bytes), Buffer.from('\r\n\r\n')]))
+          })
+          socket.on('error', () => resolve())
+          socket.on('close', () => resolve())
+          socket.resume()
+        })
+      }),
+      { numRuns: 40 },
+    )
+    expect((await kube.get('/healthz')).text).toBe('ok')
+  })
+
+  it('does not hang on deep nesting', async () => {
+    const { kube } = await started()
+    const deep = '['.repeat(200_000) + ']'.repeat(200_000)
+    const bodies = [`{"metadata":{"name":"a"},"data":${deep}}`, deep, `{"metadata":{"name":"a","labels":${deep}}}`]
+    for (const body of bodies) {
+      const reply = await kube.call({ method: 'POST', path: maps, body })
+      expect(reply.body).toMatchObject({ kind: 'Status', code: 400 })
+    }
+  })
+})
