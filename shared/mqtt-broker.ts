@@ -45,7 +45,11 @@ export async function openBroker({ host, port, portFlag, maxPacketBytes, hooks, 
     socket.once('close', () => sockets.delete(socket))
     capPackets(aedes.handle(socket), maxPacketBytes)
   })
-  const taken = await listen(server, { host, port, portFlag })
+  const taken = await listen(server, { host, port, portFlag }).catch((error: unknown) => {
+    // Its heartbeat would keep a program alive that has failed to start.
+    aedes.close()
+    throw error
+  })
   let stopped: Promise<void> | undefined
   const stop = () =>
     new Promise<void>((resolve) => {

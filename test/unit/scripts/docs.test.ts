@@ -1,4 +1,7 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { root } from '../../../scripts/build.ts'
 import { withTables } from '../../../scripts/docs.ts'
 
 test('puts the tables of settings in their places, again and again', () => {
@@ -12,4 +15,12 @@ test('puts the tables of settings in their places, again and again', () => {
 
 test('knows no other tables', () => {
   expect(() => withTables('<!-- settings: nope -->\n<!-- /settings -->')).toThrow('no settings table "nope"')
+})
+
+test('the tables in the documents are those of the settings', () => {
+  const names = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
+  for (const name of names.filter((name) => name.endsWith('.md') && existsSync(join(root, name)))) {
+    const text = readFileSync(join(root, name), 'utf8')
+    expect(text, `${name}: renew it with npm run docs -- ${name}`).toBe(withTables(text))
+  }
 })
