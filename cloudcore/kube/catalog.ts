@@ -63,6 +63,8 @@ export interface CatalogOptions {
   log: Log
   clock: Clock
   counters?: Counters
+  /** A draw from [0, 1), for the pauses after trouble. */
+  random?: () => number
 }
 
 /**

@@ -28,7 +28,8 @@ interface Fault {
  */
 export function deviceConditions(facts: DeviceFacts): Condition[] {
   const { generation } = facts.device.metadata
-  const parsed = parseDevice(facts.device)
+  // A status that someone has spoiled is no fault of the manifest.
+  const parsed = parseDevice({ ...facts.device, status: undefined })
   if (!parsed.ok)
     return [{ ...readyOf([{ status: 'False', reason: 'Invalid', message: parsed.reason }]), ...observed(generation) }]
   const ready = facts.node === 'unknown' ? undecided(facts, parsed.device) : readyOf(faultsOf(facts, parsed.device))

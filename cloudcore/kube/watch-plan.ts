@@ -49,7 +49,7 @@ export function afterFailure(state: LoopState, error: unknown, random: number): 
   if (isExpired(error)) {
     // Ordinary after a long silence, so at once; a server that expires what it has just listed is asked less and less.
     const wait = state.attempt === 0 ? 0 : delay(state.attempt, backoff, random)
-    return { state: { told: state.told, attempt }, wait }
+    return { state: { version: undefined, told: state.told, attempt }, wait }
   }
   const missing = hasCode(error, 404)
   const lost = missing || doubtsVersion(error)

@@ -1,0 +1,145 @@
+import { hashOf } from '@kedge/shared/changes'
+import { must } from '@kedge/shared/must'
+import { contentText } from '@kedge/shared/objects'
+import { expect, test } from 'vitest'
+import { eventually } from '../../../support/eventually.ts'
+import type { Fault } from '../../../support/faulty-kube.ts'
+import { configMap, deviceOn, devicesPath, edgeNode, inDefault, kubeRig, podOn } from '../../../support/kube-rig.ts'
+
+const names = (objects: Iterable<{ metadata: { name: string } }>) =>
+  [...objects].map(({ metadata }) => metadata.name).sort()
+const gone: Fault = { is: 'answer', code: 410, body: { kind: 'Status', code: 410, reason: 'Expired', message: 'old' } }
+
+test('knows, once ready, everything that edge nodes may need', async () => {
+  const { kube, catalog } = await kubeRig()
+  await kube.create('/api/v1/nodes', edgeNode('edge-1'))
+  await kube.create(inDefault('pods'), podOn('edge-1', 'web'))
+  await kube.create(inDefault('pods'), podOn(undefined, 'unbound'))
+  await kube.create(inDefault('configmaps'), configMap('settings', { a: '1' }))
+  await kube.create(devicesPath, deviceOn('edge-1', 'lamp'))
+  catalog.start()
+  await catalog.ready
+  expect(names(catalog.podsOn('edge-1'))).toEqual(['web'])
+  expect(names(catalog.devicesOn('edge-1'))).toEqual(['lamp'])
+  expect(catalog.node('edge-1')).toBeDefined()
+  const entry = must(catalog.get('configmaps/default/settings'), 'the entry')
+  expect(entry.hash).toBe(hashOf(entry.key, contentText('configmaps', entry.object)))
+  expect(catalog.content(entry.key)?.data).toEqual({ a: '1' })
+  expect(catalog.text(entry.key)).toBe(contentText('configmaps', entry.object))
+  expect(catalog.get('pods/default/unbound')).toBeUndefined()
+})
+
+test('follows changes, and tells each with what was before', async () => {
+  const { kube, catalog } = await kubeRig()
+  await kube.create('/api/v1/nodes', edgeNode('edge-1'))
+  await kube.create('/api/v1/nodes', edgeNode('edge-2'))
+  catalog.start()
+  await catalog.ready
+  const told: string[] = []
+  const unlisten = catalog.onChange(({ key, before, after }) => {
+    if (key === 'devices/default/lamp') told.push(`${before?.spec?.nodeName} -> ${after?.spec?.nodeName}`)
+  })
+  await kube.create(devicesPath, deviceOn('edge-1', 'lamp'))
+  await kube.patch(`${devicesPath}/lamp`, { spec: { nodeName: 'edge-2' } })
+  await eventually(() => names(catalog.devicesOn('edge-2')).length === 1)
+  expect(names(catalog.devicesOn('edge-1'))).toEqual([])
+  await kube.delete(`${devicesPath}/lamp`)
+  await eventually(() => catalog.get('devices/default/lamp') === undefined)
+  expect(told).toEqual(['undefined -> edge-1', 'edge-1 -> edge-2', 'edge-2 -> undefined'])
+  unlisten()
+})
+
+test('a listener that throws costs the others nothing', async () => {
+  const { kube, catalog } = await kubeRig()
+  catalog.start()
+  await catalog.ready
+  const told: string[] = []
+  catalog.onChange(() => {
+    throw new Error('oops')
+  })
+  catalog.onChange(({ key }) => told.push(key))
+  await kube.create(inDefault('configmaps'), configMap('one'))
+  await eventually(() => told.includes('configmaps/default/one'))
+})
+
+test('pods that were bound to a node before it became an edge node are found', async () => {
+  const { kube, catalog } = await kubeRig()
+  await kube.create('/api/v1/nodes', { ...edgeNode('later'), metadata: { name: 'later' } })
+  await kube.create(inDefault('pods'), podOn('later', 'early'))
+  catalog.start()
+  await catalog.ready
+  expect(names(catalog.podsOn('later'))).toEqual([])
+  await kube.patch('/api/v1/nodes/later', { metadata: { labels: { 'node-role.kubernetes.io/edge': '' } } })
+  await eventually(() => names(catalog.podsOn('later')).includes('early'))
+})
+
+test.each<[string, (server: Awaited<ReturnType<typeof kubeRig>>['server']) => void]>([
+  ['broken connections', (server) => server.resetWatches()],
+  ['watches that end', (server) => server.endWatches()],
+  ['a forgotten version', (server) => server.inject('/', '{"type":"ERROR","object":{"kind":"Status","code":410}}')],
+  ['an error in the stream', (server) => server.inject('/', '{"type":"ERROR","object":{"kind":"Status","code":500}}')],
+  ['lines that are no JSON', (server) => server.inject('/', '{oops')],
+])('after %s nothing is missed', async (_, breakIt) => {
+  const { server, kube, catalog } = await kubeRig()
+  await kube.create(inDefault('configmaps'), configMap('goes'))
+  catalog.start()
+  await catalog.ready
+  await eventually(() => server.watches('configmaps') === 1)
+  // While nothing gets through, something comes and something goes.
+  let failures = 0
+  server.fault = ({ query }) => (query.has('watch') && failures++ < 3 ? { is: 'reset' } : undefined)
+  breakIt(server)
+  await kube.create(inDefault('configmaps'), configMap('comes'))
+  await kube.delete(`${inDefault('configmaps')}/goes`)
+  await eventually(() => catalog.get('configmaps/default/comes'))
+  await eventually(() => catalog.get('configmaps/default/goes') === undefined)
+})
+
+test('a break is resumed where it was: nothing is listed again', async () => {
+  const { server, kube, catalog, counters } = await kubeRig()
+  catalog.start()
+  await catalog.ready
+  await eventually(() => server.watches('configmaps') === 1)
+  const lists = counters.get('lists')
+  server.resetWatches()
+  await kube.create(inDefault('configmaps'), configMap('comes'))
+  await eventually(() => catalog.get('configmaps/default/comes'))
+  expect(counters.get('lists')).toBe(lists)
+})
+
+test('a server that has forgotten, is busy, or down, is asked until it answers', async () => {
+  const { server, catalog } = await kubeRig()
+  const faults: Fault[] = [
+    gone,
+    { is: 'reset' },
+    { is: 'answer', code: 429, headers: { 'retry-after': '0' } },
+    { is: 'answer', code: 503 },
+    { is: 'answer', code: 200, body: 'nonsense' },
+    { is: 'answer', code: 404 },
+  ]
+  const left = new Map<string, Fault[]>()
+  server.fault = ({ path }) => {
+    if (!left.has(path)) left.set(path, [...faults])
+    return left.get(path)?.shift()
+  }
+  catalog.start()
+  await catalog.ready
+  expect([...left.values()].flat()).toEqual([])
+})
+
+test('is not ready before every kind has been listed: what is missing proves nothing', async () => {
+  const { server, catalog } = await kubeRig()
+  let isServed = false
+  server.fault = ({ path }) => (!isServed && path.includes('devicemodels') ? { is: 'answer', code: 404 } : undefined)
+  catalog.start()
+  let isReady = false
+  void catalog.ready.then(() => {
+    isReady = true
+  })
+  await eventually(
+    () => server.watches('/pods') === 1 && server.asked.filter(({ path }) => path.includes('models')).length > 2,
+  )
+  expect(isReady).toBe(false)
+  isServed = true
+  await catalog.ready
+})
