@@ -1,26 +1,9 @@
-import { execFile } from 'node:child_process'
-import { createServer } from 'node:net'
-import { expect, onTestFinished, test } from 'vitest'
-import { build, bundlePath } from '../../scripts/build.ts'
+import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { startProgram } from '../support/programs.ts'
+import { type Ended, runProgram, startProgram } from '../support/programs.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
-interface Ended {
-  code: number
-  out: string
-  told: string
-}
-
-/** Runs `edgecore …` to its end. */
-function edgecore(...argv: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const options = { timeout: 20_000, killSignal: 'SIGKILL' as const }
-    const child = execFile(process.execPath, [bundlePath('edgecore'), ...argv], options, (_, out, told) => {
-      resolve({ code: child.exitCode ?? -1, out, told })
-    })
-  })
-}
+const edgecore = (...argv: string[]) => runProgram('edgecore', argv)
 
 const alone = (data: string) => ['--node-name=lonely', '--mqtt-port=0', '--data', data]
 
@@ -45,7 +28,6 @@ test('reads a node that runs, one that was killed, and one that has stopped', as
 })
 
 test('tells a fault on standard error, and ends with 2', async () => {
-  await build(['edgecore'])
   const data = tempDir()
   expect(await edgecore('get', 'pods', '--data', data)).toMatchObject({ code: 2, out: '' })
   const { code, out, told } = await edgecore('--mqtt-port=x', '--nope')
@@ -62,15 +44,4 @@ test('a second edgecore over the same data is refused', async () => {
   const { code, told } = await edgecore(...alone(data))
   expect(code).toBe(2)
   expect(told).toContain(`the data folder ${data} is in use by process ${first.pid}`)
-})
-
-test('a port in use is told with the flag that moves it', async () => {
-  const server = createServer()
-  onTestFinished(() => void server.close())
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, '127.0.0.1', () => resolve((server.address() as { port: number }).port))
-  })
-  const { code, told } = await edgecore('--node-name=lonely', `--mqtt-port=${port}`, '--data', tempDir())
-  expect(code).toBe(2)
-  expect(told).toContain(`port ${port} on 127.0.0.1 is in use: choose another with --mqtt-port`)
 })

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { onTestFinished } from 'vitest'
@@ -106,6 +106,24 @@ export async function startProgram(
     process.off('exit', atExit)
   })
   return program
+}
+
+export interface Ended {
+  /** -1 when it was killed, for instance because it did not end within 20 seconds. */
+  code: number
+  out: string
+  told: string
+}
+
+/** Builds the program where its sources are newer, and runs it to its end. */
+export async function runProgram(name: ProgramName, argv: readonly string[]): Promise<Ended> {
+  await build([name])
+  const options = { timeout: 20_000, killSignal: 'SIGKILL', env: withoutKedge(process.env) } as const
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, [bundlePath(name), ...argv], options, (_, out, told) => {
+      resolve({ code: child.exitCode ?? -1, out, told })
+    })
+  })
 }
 
 function withoutKedge(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
