@@ -109,7 +109,8 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(cloudMetrics({ hub, link, counters }))
-      add(await openStatusServer({ host, port, notReady: () => [], metrics }))
+      const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
+      log.info({ host, port: status.port }, 'metrics served')
     }
     log.info({ kubernetes: way.kubeconfig ?? 'in-cluster', linkPort: link.port }, 'cloudcore started')
     return { linkPort: link.port, kubeconfig: way.kubeconfig, stop }

@@ -67,7 +67,9 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
     if (settings.metricsAddress !== null) {
       const parts: EdgeParts = { objects, outbox, cloud }
       const { host, port } = settings.metricsAddress
-      add(await openStatusServer({ host, port, notReady: () => [], metrics: metricsText(edgeMetrics(parts)) }))
+      const metrics = metricsText(edgeMetrics(parts))
+      const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
+      log.info({ host, port: status.port }, 'metrics served')
     }
     cloud?.start()
     log.info({ node: settings.nodeName, cloud: settings.cloud ?? 'none', mqttPort: devices.port }, 'edgecore started')
