@@ -1,0 +1,113 @@
+import { join } from 'node:path'
+import { startCloudcore } from '@kedge/cloudcore/cloudcore'
+import { startEdgecore } from '@kedge/edgecore/edgecore'
+import { systemClock } from '@kedge/shared/clock'
+import { openLog } from '@kedge/shared/log'
+import { type LogLine, startProgram } from './programs.ts'
+
+/** A program of a fleet, whether it is a process of its own or runs in the test's. */
+export interface Member {
+  /** Its log so far. */
+  readonly lines: readonly LogLine[]
+  stop(): Promise<void>
+  /** `kill -9`; only of a process. */
+  kill(): Promise<void>
+}
+
+export interface CloudMember extends Member {
+  readonly linkPort: number
+  readonly metricsPort: number
+}
+
+export interface EdgeMember extends Member {
+  readonly mqttPort: number
+  readonly pid: number | undefined
+}
+
+/** `process`: the bundle, in a process of its own. `here`: in this one. */
+export type Form = 'process' | 'here'
+
+export interface CloudOptions {
+  form: Form
+  data: string
+  /** Milliseconds between two writes of a device's status. */
+  statusInterval: number
+}
+
+export interface EdgeOptions {
+  form: Form
+  nodeName: string
+  data: string
+  /** Undefined for a node that runs alone. */
+  cloud: string | undefined
+}
+
+const metrics = { host: '127.0.0.1', port: 0 }
+
+export async function startCloud({ form, data, statusInterval }: CloudOptions): Promise<CloudMember> {
+  if (form === 'here') {
+    const { log, lines } = heard('cloudcore')
+    const cloudcore = await startCloudcore({
+      settings: {
+        ...{ data, apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined, linkHost: '127.0.0.1', linkPort: 0 },
+        ...{ statusInterval, defaultAutonomy: 3_600_000, installCrds: true, metricsAddress: metrics },
+      },
+      ...{ kubernetes: { is: 'standalone' }, clock: systemClock, random: Math.random, log },
+    })
+    const stop = () => cloudcore.stop()
+    return { lines, linkPort: cloudcore.linkPort, metricsPort: metricsPort(lines), stop, kill: cannotKill }
+  }
+  const program = await startProgram('cloudcore', [
+    ...['--standalone', '--data', data, '--api-port', '0', '--link-port', '0', '--metrics-address', '127.0.0.1:0'],
+    ...['--status-interval', `${statusInterval}ms`],
+  ])
+  const started = await program.line('cloudcore started')
+  return {
+    lines: program.lines,
+    linkPort: Number(started.linkPort),
+    metricsPort: metricsPort(program.lines),
+    stop: async () => void (await program.stop()),
+    kill: async () => void (await program.kill('SIGKILL')),
+  }
+}
+
+export async function startEdge({ form, nodeName, data, cloud }: EdgeOptions): Promise<EdgeMember> {
+  if (form === 'here') {
+    const { log, lines } = heard('edgecore')
+    const edgecore = await startEdgecore({
+      settings: { nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null },
+      ...{ clock: systemClock, random: Math.random, log },
+    })
+    return { lines, mqttPort: edgecore.mqttPort, pid: undefined, stop: () => edgecore.stop(), kill: cannotKill }
+  }
+  const toCloud = cloud === undefined ? [] : ['--cloud', cloud]
+  const flags = ['--node-name', nodeName, '--data', data, '--mqtt-port', '0', ...toCloud]
+  const program = await startProgram('edgecore', flags)
+  const started = await program.line('edgecore started')
+  return {
+    lines: program.lines,
+    mqttPort: Number(started.mqttPort),
+    pid: program.pid,
+    stop: async () => void (await program.stop()),
+    kill: async () => void (await program.kill('SIGKILL')),
+  }
+}
+
+/** Where the kubeconfig of a cloudcore with this data folder lies. */
+export function kubeconfigOf(data: string): string {
+  return join(data, 'kubeconfig')
+}
+
+function heard(program: string) {
+  const lines: LogLine[] = []
+  const to = { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }
+  return { lines, log: openLog({ level: 'info', program, version: 'test', to }) }
+}
+
+function metricsPort(lines: readonly LogLine[]): number {
+  return Number(lines.find(({ msg }) => msg === 'metrics served')?.port)
+}
+
+async function cannotKill(): Promise<void> {
+  throw new Error('only a process of its own can be killed')
+}
