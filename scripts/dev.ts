@@ -40,7 +40,9 @@ await runFleet({
   build,
   async up(fleet, signal) {
     await Promise.all(programs.map((name) => watch(name, fleet, signal)))
-    say('Watching: a program restarts when one of its files is saved. Their logs: tail -f .kedge/logs/*.log')
+    say(
+      `Watching: a program restarts when one of its files is saved. Their logs: tail -f ${fleet.layout.dir}/logs/*.log`,
+    )
   },
 }).catch((error: unknown) => {
   process.stderr.write(`npm run dev failed: ${explain(error)}\n`)
