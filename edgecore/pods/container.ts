@@ -51,7 +51,7 @@ function whileRunning({ id, image, state }: Container, wanted: WantedContainer):
 
 function backoffWait({ spec, wanted, past: { latest, current } }: Turn, now: number): Need | undefined {
   // Whoever went down with its sandbox, in a power cut for instance, has not crashed.
-  if (latest?.state.is !== 'exited' || !current) return undefined
+  if (latest?.state.is !== 'exited' || !current || latest.image !== wanted.image) return undefined
   const { startedAt, finishedAt } = latest.state
   const delay = finishedAt - startedAt > recovered ? 0 : latest.backoffMs
   // A clock that was set back must not turn seconds into years.
@@ -61,8 +61,8 @@ function backoffWait({ spec, wanted, past: { latest, current } }: Turn, now: num
   return { is: 'wait', reason: 'CrashLoopBackOff', message, until: finishedAt + delay }
 }
 
-function nextBackoff({ latest, current }: Past): number {
-  if (latest === undefined) return 0
+function nextBackoff({ image }: WantedContainer, { latest, current }: Past): number {
+  if (latest === undefined || latest.image !== image) return 0
   if (latest.state.is !== 'exited' || !current) return latest.backoffMs
   const { startedAt, finishedAt } = latest.state
   if (latest.backoffMs === 0 || finishedAt - startedAt > recovered) return firstBackoff
@@ -76,7 +76,7 @@ function toCreate({ wanted, past, since }: Turn, situation: Situation): Need {
   const unconfigured = situation.unconfigured.get(wanted.name)
   if (unconfigured !== undefined) return { is: 'wait', reason: 'CreateContainerConfigError', message: unconfigured }
   const attempt = past.latest === undefined ? 0 : past.latest.attempt + 1
-  return failed(wanted, situation) ?? { is: 'create', attempt, backoffMs: nextBackoff(past), imageId: image.id }
+  return failed(wanted, situation) ?? { is: 'create', attempt, backoffMs: nextBackoff(wanted, past), imageId: image.id }
 }
 
 function failed({ name }: WantedContainer, { failures, now }: Situation): Need | undefined {

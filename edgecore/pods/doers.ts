@@ -32,10 +32,7 @@ export function doersOf({ runtime, images, mounts, tell, look, wake }: Tools): D
 
   return {
     async mount() {
-      const { files, previous } = seen()
-      await mounts.write(config().uid, files.volumes)
-      if (previous !== undefined) return
-      for (const what of files.unsupported) tell({ type: 'Warning', reason: 'UnsupportedVolume', message: what })
+      await mounts.write(config().uid, seen().files.volumes)
     },
     async unmount({ uid }) {
       await mounts.remove(uid)
@@ -56,7 +53,12 @@ export function doersOf({ runtime, images, mounts, tell, look, wake }: Tools): D
     },
     async run({ sandbox, container, attempt, backoffMs, imageId }) {
       const { name, kind, image } = container
-      const fetched = pulled.delete(image)
+      const state = seen().situation.images.get(image)
+      if (state?.is === 'failed') {
+        const message = `Failed to pull image "${image}", the copy on this node is used: ${state.message}`
+        tell({ type: 'Warning', reason: 'Failed', message })
+      }
+      const fetched = pulled.delete(image) && state?.is === 'present'
       normal(
         'Pulled',
         fetched ? `Successfully pulled image "${image}"` : `Container image "${image}" already present on machine`,

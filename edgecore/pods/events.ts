@@ -32,7 +32,10 @@ export function eventsOf({ pod, previous, next, situation, notice }: Turnover): 
   if (next.reason !== undefined && next.message !== undefined && next.message !== previous?.message) {
     events.push(warning(next.reason, next.message))
   }
-  const { volumes } = situation
+  const { volumes, unsupported } = situation
+  if (volumes.is !== 'missing' && next.message !== previous?.message) {
+    for (const what of unsupported) if (!previous?.message?.includes(what)) events.push(warning('Unsupported', what))
+  }
   if (volumes.is === 'missing' && volumes.why !== previous?.message) events.push(warning('FailedMount', volumes.why))
   const before = containersOf(previous)
   for (const status of containersOf(next)) {

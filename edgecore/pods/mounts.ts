@@ -49,6 +49,8 @@ export class Mounts {
 
   /** Brings the volumes of a pod up to date; those that hold what they should are left alone. */
   async write(uid: string, volumes: ReadonlyMap<string, Files>): Promise<void> {
+    // Among the files are secrets: nobody else on the machine comes past this folder.
+    await mkdir(this.#root, { recursive: true, mode: 0o700 })
     for (const [volume, files] of volumes) {
       const folder = join(this.folder(uid), 'volumes', volume)
       if (await sameFiles(folder, files)) continue

@@ -52,11 +52,15 @@ export async function observe(observer: Observer, { name, key, row, failures, ch
   // The engine comes last: what it says is what the plan is about.
   const seen = await runtime.list(name)
   const ended = previous?.phase === 'Succeeded' ? 'succeeded' : previous?.phase === 'Failed' ? 'failed' : undefined
+  const deadlineMs = wanted?.spec?.deadlineMs
+  const startedAt = previous === undefined ? now() : Date.parse(previous.startTime)
+  const unsupported = [...(wanted?.spec?.unsupported ?? []), ...files.unsupported]
   return {
     situation: {
       ...(wanted && { wanted }),
       ...(ended && { ended }),
-      ...{ seen, images, volumes, unconfigured: missing, failures, now: now() },
+      ...(deadlineMs !== undefined && { expiresAt: startedAt + deadlineMs }),
+      ...{ seen, images, volumes, unconfigured: missing, failures, unsupported, now: now() },
     },
     files,
     ...(held && { content: held.content }),

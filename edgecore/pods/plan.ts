@@ -49,7 +49,7 @@ function steps(situation: Situation): Step[] {
   if (wanted.deletion)
     return own.sandboxes.flatMap((sandbox) => stopping(sandbox, wanted.deletion?.graceMs ?? 0, situation.now))
   if (wanted.spec === undefined) return []
-  const ended = fateOf(wanted.spec, own, situation.ended) !== 'open'
+  const ended = fateOf(wanted.spec, own, situation) !== 'open'
   return ended
     ? own.sandboxes.flatMap((one) => stopping(one, one.graceMs, situation.now))
     : upward(wanted, wanted.spec, own, situation)
@@ -62,7 +62,9 @@ function upward(wanted: Wanted, spec: WantedSpec, own: Own, situation: Situation
   const { volumes } = situation
   const files: Step[] = volumes.is === 'stale' ? [{ is: 'mount' }] : []
   if (own.sandbox !== undefined) {
-    return [...files, ...containers(spec, own, own.sandbox, situation), ...leftovers(spec, own)]
+    const { expiresAt } = situation
+    const end: Step[] = expiresAt === undefined ? [] : [{ is: 'wait', why: 'activeDeadlineSeconds', until: expiresAt }]
+    return [...end, ...files, ...containers(spec, own, own.sandbox, situation), ...leftovers(spec, own)]
   }
   if (files.length > 0) return files
   if (volumes.is === 'missing') return [{ is: 'wait', why: volumes.why }]

@@ -17,6 +17,10 @@ export interface Situation {
   failures: ReadonlyMap<string, Failure>
   /** The end that was already reported: a pod that has ended never runs again, whatever the engine forgot. */
   ended?: 'succeeded' | 'failed'
+  /** When the pod's `activeDeadlineSeconds` are over, in ms since the epoch. */
+  expiresAt?: number
+  /** What the pod asks for that Kedge does not do, each by name; the pod runs without it. */
+  unsupported: readonly string[]
   /** Milliseconds since the epoch. */
   now: number
 }
@@ -76,6 +80,8 @@ export function isRunning(container: Container | undefined): boolean {
 /** Whether a container that has exited stays that way, by the pod's restart policy. */
 export function staysDown(spec: WantedSpec, wanted: WantedContainer, container: Container | undefined): boolean {
   if (container?.state.is !== 'exited' || wanted.kind === 'sidecar') return false
+  // It made way for another image, which has not had its chance.
+  if (container.image !== wanted.image) return false
   const succeeded = container.state.exitCode === 0
   if (wanted.kind === 'init') return !succeeded && spec.restartPolicy === 'Never'
   return spec.restartPolicy === 'Never' || (spec.restartPolicy === 'OnFailure' && succeeded)
@@ -84,8 +90,9 @@ export function staysDown(spec: WantedSpec, wanted: WantedContainer, container: 
 export type Fate = 'open' | 'succeeded' | 'failed'
 
 /** Whether the pod has come to its end, by what its containers did and the restart policy. */
-export function fateOf(spec: WantedSpec, own: Own, ended?: 'succeeded' | 'failed'): Fate {
+export function fateOf(spec: WantedSpec, own: Own, { ended, expiresAt, now }: Situation): Fate {
   if (ended !== undefined) return ended
+  if (expiresAt !== undefined && expiresAt <= now) return 'failed'
   const pasts = spec.containers.map((wanted) => ({ wanted, ...pastOf(own, wanted.name) }))
   if (pasts.some(({ wanted, latest }) => wanted.kind === 'init' && staysDown(spec, wanted, latest))) return 'failed'
   const mains = pasts.filter(({ wanted }) => wanted.kind === 'main')

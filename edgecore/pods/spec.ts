@@ -16,6 +16,8 @@ const PodSpec = z.looseObject({
   restartPolicy: z.enum(['Always', 'OnFailure', 'Never']).default('Always'),
   terminationGracePeriodSeconds: z.number().nonnegative().default(30),
   hostNetwork: z.boolean().default(false),
+  activeDeadlineSeconds: z.int().positive().optional(),
+  ephemeralContainers: z.array(z.unknown()).default([]),
 })
 
 export interface WantedContainer {
@@ -40,6 +42,10 @@ export interface WantedSpec {
   containers: WantedContainer[]
   restartPolicy: 'Always' | 'OnFailure' | 'Never'
   hostNetwork: boolean
+  /** How long the pod may be active on the node. */
+  deadlineMs?: number
+  /** What of the spec is not done, each by name. */
+  unsupported: string[]
   config: PodConfig
 }
 
@@ -71,6 +77,9 @@ function specOf({ metadata }: KubeObject, spec: Spec): WantedSpec {
     containers: [...init, ...spec.containers.map((one) => wantedContainer(one, 'main'))],
     restartPolicy: spec.restartPolicy,
     hostNetwork: spec.hostNetwork,
+    ...(spec.activeDeadlineSeconds !== undefined && { deadlineMs: spec.activeDeadlineSeconds * 1000 }),
+    unsupported:
+      spec.ephemeralContainers.length > 0 ? ['spec.ephemeralContainers: not supported, none is started.'] : [],
     config: { namespace, name, uid, labels, annotations, graceMs: spec.terminationGracePeriodSeconds * 1000 },
   }
 }

@@ -45,7 +45,7 @@ export interface StatusInput {
 export function podStatus(input: StatusInput): PodStatus {
   const { wanted, situation, previous, hostIP, runtime } = input
   const own = ownOf(situation)
-  const fate = wanted.spec ? fateOf(wanted.spec, own, situation.ended) : 'open'
+  const fate = wanted.spec ? fateOf(wanted.spec, own, situation) : 'open'
   const statuses = (wanted.spec?.containers ?? []).map((container) => ({
     kind: container.kind,
     status: containerStatus({
@@ -65,7 +65,7 @@ export function podStatus(input: StatusInput): PodStatus {
   return {
     phase,
     conditions: conditionsOf(input, { own, phase, statuses: [...initContainerStatuses, ...containerStatuses] }),
-    ...saying(wanted, situation, runtime.notice),
+    ...saying(input, fate),
     hostIP,
     hostIPs: [{ ip: hostIP }],
     ...(ip === undefined ? {} : { podIP: ip, podIPs: [{ ip }] }),
@@ -82,20 +82,27 @@ function before({ previous }: StatusInput, { name, kind }: WantedContainer): { p
   return status === undefined ? {} : { previous: status }
 }
 
-/** What the status says in words: why it was refused or is held up, else what the engine wants everyone to know. */
-function saying({ refusal }: Wanted, { volumes }: Situation, notice?: Notice): { reason?: string; message?: string } {
-  if (refusal) return refusal
+/** What the status says in words: why it was refused, ended or is held up, else what everyone should know. */
+function saying({ wanted, situation, runtime }: StatusInput, fate: Fate): { reason?: string; message?: string } {
+  const { volumes, expiresAt, now } = situation
+  if (wanted.refusal) return wanted.refusal
+  if (fate === 'failed' && expiresAt !== undefined && expiresAt <= now) {
+    return { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' }
+  }
   if (volumes.is === 'missing') return { message: volumes.why }
-  return notice ? { message: notice.message } : {}
+  const said = [runtime.notice?.message, ...situation.unsupported].filter((text) => text !== undefined)
+  return said.length > 0 ? { message: said.join(' ') } : {}
 }
 
 function phaseOf({ spec, deletion }: Wanted, own: Own, fate: Fate): PodStatus['phase'] {
   if (fate !== 'open') return fate === 'succeeded' ? 'Succeeded' : 'Failed'
-  if (spec === undefined) return 'Pending'
-  const mains = spec.containers.filter(({ kind }) => kind === 'main').map(({ name }) => pastOf(own, name).latest)
+  const mains = (spec?.containers ?? [])
+    .filter(({ kind }) => kind === 'main')
+    .map(({ name }) => pastOf(own, name).latest)
   // A pod that was deleted has come to its end once nothing of it runs: kubelet reports a phase that is final.
   if (deletion && !own.sandboxes.some((sandbox) => sandbox.ready || sandbox.containers.some(isRunning))) {
-    const well = mains.every((latest) => latest?.state.is === 'exited' && latest.state.exitCode === 0)
+    const well =
+      mains.length > 0 && mains.every((latest) => latest?.state.is === 'exited' && latest.state.exitCode === 0)
     return well ? 'Succeeded' : 'Failed'
   }
   return mains.some((latest) => latest !== undefined && latest.state.is !== 'created') ? 'Running' : 'Pending'

@@ -61,7 +61,7 @@ export function volumeFiles(pod: KubeObject, lookup: Lookup): VolumeFiles {
       const fault = fill(files, part, {
         pod,
         lookup,
-        unsupported: (what) => out.unsupported.push(`${volume.name}: ${what}`),
+        unsupported: (what) => out.unsupported.push(`volume ${volume.name}: ${what}`),
       })
       if (fault !== undefined) out.missing ??= `MountVolume.SetUp failed for volume "${volume.name}" : ${fault}`
     }
@@ -88,11 +88,14 @@ function fill(files: Map<string, VolumeFile>, part: Part, context: Context): str
   const { configMap, secret, downwardAPI, defaultMode } = part
   if (configMap) return fromObject(files, 'configmaps', configMap, { ...context, defaultMode })
   if (secret) return fromObject(files, 'secrets', secret, { ...context, defaultMode })
-  if (part.serviceAccountToken !== undefined) context.unsupported('serviceAccountToken is not written')
+  if (part.serviceAccountToken !== undefined)
+    context.unsupported('serviceAccountToken is not supported, no token is written.')
   for (const { path, mode = defaultMode, fieldRef } of downwardAPI?.items ?? []) {
     const value = fieldRef && fieldOf(context.pod, fieldRef.fieldPath)
     if (value === undefined)
-      context.unsupported(`downwardAPI ${fieldRef?.fieldPath ?? 'resourceFieldRef'} is not written`)
+      context.unsupported(
+        `downwardAPI ${fieldRef?.fieldPath ?? 'resourceFieldRef'} is not supported, no file is written.`,
+      )
     else if (!isSafe(path)) return `path "${path}" leaves the volume`
     else files.set(path, { data: Buffer.from(value), mode })
   }

@@ -1,32 +1,20 @@
-import { randomUUID } from 'node:crypto'
-import { canonical } from '@kedge/shared/canonical'
-import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { keyOf } from '@kedge/shared/objects'
-import type { EventReport, PodReport } from '@kedge/shared/reports'
-import type { Outbox } from '../store/outbox.ts'
-import type { PodStatuses } from '../store/pods.ts'
-import type { Store } from '../store/store.ts'
 import { doersOf } from './doers.ts'
-import { eventsOf, type PodEvent } from './events.ts'
+import type { PodEvent } from './events.ts'
 import { type Look, type Observer, observe } from './observe.ts'
 import { type Doers, type Due, type DueName, plan, type Step, type StepOf, subjectOf } from './plan.ts'
-import { qosClass } from './qos.ts'
-import type { PodId, PodName } from './runtime.ts'
+import { PodReporting, type ReportingTools } from './reporting.ts'
+import type { PodName, Runtime } from './runtime.ts'
 import type { Scheduler } from './scheduler.ts'
-import { type Failure, isRunning } from './situation.ts'
-import { podStatus } from './status.ts'
+import type { Failure } from './situation.ts'
 
 /** What every worker works with. */
-export interface Workshop extends Observer {
-  store: Store
-  statuses: PodStatuses
-  outbox: Outbox
-  clock: Clock
+export interface Workshop extends Observer, ReportingTools {
+  runtime: Runtime
   scheduler: Scheduler
   log: Log
-  hostIP: string
   /** Whether the state that this node holds was verified with the cloud: before that, nothing is taken down. */
   verified: () => boolean
   /** Told that a worker has nothing left to look after. */
@@ -46,7 +34,6 @@ const shortestWait = 50
  * Invariants:
  * - There is one worker per name, and it makes one pass at a time.
  * - A wake during a pass leads to another pass: no change is missed.
- * - A status is in the `pods` row and in the outbox, or in neither; an equal one is not reported again.
  * - Trouble with one step leaves the others alone; trouble with one pod leaves the others alone.
  */
 export class PodWorker {
@@ -55,12 +42,11 @@ export class PodWorker {
   readonly #doers: Doers
   /** `dueAt` by the monotonic clock: the wall time may jump while it is waited for. */
   readonly #failures = new Map<string, Omit<Failure, 'retryAt'> & { dueAt: number }>()
-  readonly #events: PodEvent[] = []
+  readonly #reporting: PodReporting
   #look: Look | undefined
   #again = false
   #running: Promise<void> | undefined
   #stopped = false
-  #toldStopped: string | undefined
   #tries = 0
   #cancelTimer: () => void = () => {}
 
@@ -68,7 +54,8 @@ export class PodWorker {
     this.name = name
     this.#shop = shop
     const { runtime, images, mounts } = shop
-    const tell = (event: PodEvent) => this.#events.push(event)
+    this.#reporting = new PodReporting(shop)
+    const tell = (event: PodEvent) => this.#reporting.note(event)
     this.#doers = doersOf({ runtime, images, mounts, tell, look: () => this.#look, wake: () => this.wake() })
   }
 
@@ -166,7 +153,7 @@ export class PodWorker {
       const failure = { reason: failureReasons[step.is], message: explain(error), tries, dueAt }
       this.#failures.set(subject, failure)
       if (tries === 1 && !subject.startsWith('container/')) {
-        this.#events.push({ type: 'Warning', reason: failure.reason, message: failure.message })
+        this.#reporting.note({ type: 'Warning', reason: failure.reason, message: failure.message })
       }
       log[tries < 4 ? 'info' : 'warn']({ pod: this.pod, step: step.is, reason: failure.message }, 'pod step failed')
     }
@@ -178,7 +165,7 @@ export class PodWorker {
       await this.#forget()
       return true
     }
-    await this.#report(look)
+    await this.#reporting.report(look)
     const untils = waits.flatMap((step) => (step.is === 'wait' && step.until !== undefined ? [step.until] : []))
     if (untils.length > 0) this.#wakeAfter(Math.min(...untils) - this.#shop.clock.now())
     return false
@@ -186,52 +173,10 @@ export class PodWorker {
 
   /** Removes what is kept of a pod that is neither wanted nor seen. */
   async #forget(): Promise<void> {
-    const { store, statuses, mounts } = this.#shop
-    const row = statuses.get(this.pod)
-    const events = this.#events.splice(0)
-    if (row === undefined && events.length === 0) return
-    if (row !== undefined) await mounts.remove(row.uid)
-    await store.commit(() => {
-      statuses.drop(this.pod)
-      if (row !== undefined) this.#addEvents(events, { ...this.name, uid: row.uid })
-    })
-  }
-
-  /** Writes down the status and what happened, in one transaction, if there is anything new. */
-  async #report({ situation, content, previous }: Look): Promise<void> {
-    const { store, statuses, outbox, hostIP, runtime } = this.#shop
-    const { wanted } = situation
-    if (wanted === undefined || content === undefined || wanted.uid === '') return
-    const { namespace, name, uid } = wanted
-    const input = { wanted, situation, hostIP, qosClass: qosClass(content), runtime }
-    const status = podStatus({ ...input, ...(previous && { previous }) })
-    const stopped =
-      wanted.deletion !== undefined && !situation.seen.some((one) => one.ready || one.containers.some(isRunning))
-    const same =
-      previous !== undefined && canonical(previous) === canonical(status) && (!stopped || this.#toldStopped === uid)
-    const turnover = { pod: wanted, next: status, situation, ...(previous && { previous }) }
-    const notice = runtime.notice
-    const events = [...this.#events.splice(0), ...eventsOf({ ...turnover, ...(notice && { notice }) })]
-    if (same && events.length === 0) return
-    const report: PodReport = { is: 'pod', namespace, name, uid, status: { ...status }, ...(stopped && { stopped }) }
-    await store.commit(() => {
-      this.#addEvents(events, wanted)
-      if (same) return
-      statuses.put({ pod: this.pod, uid, status: report.status })
-      outbox.add(report)
-    })
-    if (stopped) this.#toldStopped = uid
-  }
-
-  #addEvents(events: readonly PodEvent[], { namespace, name, uid }: PodId): void {
-    for (const event of events) {
-      const { type, reason } = event
-      const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid: event.uid ?? uid }
-      const message = event.message.slice(0, 1024)
-      const at = this.#shop.clock.now()
-      const report: EventReport = { is: 'event', id: randomUUID(), regarding, type, reason, message, at, by: 'pods' }
-      this.#shop.outbox.add(report)
-    }
+    const row = this.#shop.statuses.get(this.pod)
+    if (row === undefined) return
+    await this.#shop.mounts.remove(row.uid)
+    await this.#reporting.forget({ ...this.name, uid: row.uid })
   }
 
   #wakeAfter(ms: number): void {

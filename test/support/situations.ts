@@ -49,6 +49,7 @@ export function situation(change: Partial<Situation> = {}): Situation {
     volumes: { is: 'ready' },
     unconfigured: new Map(),
     failures: new Map(),
+    unsupported: [],
     now,
     ...change,
   }

@@ -135,7 +135,7 @@ describe('what is wrong is said', () => {
 
   test('what is not written', () => {
     expect(files({ projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }).unsupported).toEqual([
-      'v: serviceAccountToken is not written',
+      'volume v: serviceAccountToken is not supported, no token is written.',
     ])
   })
 })

@@ -224,6 +224,45 @@ describe('restarts', () => {
   })
 })
 
+describe('the spec is kept to', () => {
+  test('a new image runs even where nothing restarts', async () => {
+    const of = (image: string) => pod('web', { spec: { restartPolicy: 'Never', containers: [{ name: 'web', image }] } })
+    await node.put(of('nginx:1.27'))
+    await node.put(of('nginx:1.28'))
+    expect(node.container('default/web', 'web')).toMatchObject({ image: 'nginx:1.28', ready: true })
+  })
+
+  test('activeDeadlineSeconds end the pod, counted from its start, also over a restart of edgecore', async () => {
+    await node.put(pod('web', { spec: { activeDeadlineSeconds: 60 } }))
+    await node.pass(30_000)
+    await node.crash()
+    await node.start()
+    await node.pass(29_000)
+    expect(node.status('default/web')?.phase).toBe('Running')
+    await node.pass(1_000)
+    expect(node.status('default/web')).toMatchObject({ phase: 'Failed', reason: 'DeadlineExceeded' })
+    expect(exitCode()).toBe(0)
+  })
+
+  test('imagePullPolicy Always asks for each start, and makes do with what is there when nobody answers', async () => {
+    const web = { name: 'web', image: 'nginx:1.27', imagePullPolicy: 'Always' }
+    await node.put(pod('first'))
+    await node.pass(1_000)
+    await node.put(pod('web', { spec: { containers: [web] }, annotations: simulate({ pullError: 'no such host' }) }))
+    expect(node.status('default/web')?.phase).toBe('Running')
+    expect(node.events().map(({ message }) => message)).toContain(
+      'Failed to pull image "nginx:1.27", the copy on this node is used: no such host',
+    )
+  })
+
+  test('what is not done is said, once', async () => {
+    await node.put(pod('web', { spec: { ephemeralContainers: [{ name: 'debug' }] } }))
+    await node.put(pod('web', { spec: { ephemeralContainers: [{ name: 'debug' }] }, annotations: { a: 'b' } }))
+    expect(node.status('default/web')?.message).toContain('spec.ephemeralContainers: not supported')
+    expect(node.reasons().filter((reason) => reason === 'Unsupported')).toHaveLength(1)
+  })
+})
+
 describe('init containers', () => {
   const containers = {
     initContainers: [

@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { canonical } from '@kedge/shared/canonical'
+import type { Clock } from '@kedge/shared/clock'
+import type { EventReport, PodReport } from '@kedge/shared/reports'
+import type { Outbox } from '../store/outbox.ts'
+import type { PodStatuses } from '../store/pods.ts'
+import type { Store } from '../store/store.ts'
+import { eventsOf, type PodEvent } from './events.ts'
+import type { Look } from './observe.ts'
+import { qosClass } from './qos.ts'
+import type { Notice, PodId } from './runtime.ts'
+import { isRunning } from './situation.ts'
+import { podStatus } from './status.ts'
+
+export interface ReportingTools {
+  store: Store
+  statuses: PodStatuses
+  outbox: Outbox
+  clock: Clock
+  hostIP: string
+  runtime: { name: string; notice?: Notice }
+}
+
+/**
+ * What one pod says upward.
+ *
+ * Invariants:
+ * - A status is in the `pods` row and in the outbox, or in neither; an equal one is not reported again.
+ * - An event leaves this list when it is in the outbox.
+ */
+export class PodReporting {
+  readonly #tools: ReportingTools
+  readonly #noted: (PodEvent & { at: number })[] = []
+  #toldStopped: string | undefined
+
+  constructor(tools: ReportingTools) {
+    this.#tools = tools
+  }
+
+  /** Takes note of an event; it goes out with the next status. */
+  note(event: PodEvent): void {
+    this.#noted.push({ ...event, at: this.#tools.clock.now() })
+  }
+
+  /** Writes down the status and what happened, in one transaction, if there is anything new. */
+  async report({ situation, content, previous }: Look): Promise<void> {
+    const { statuses, outbox, hostIP, runtime } = this.#tools
+    const { wanted, seen } = situation
+    if (wanted === undefined || content === undefined || wanted.uid === '') return
+    const { namespace, name, uid, deletion } = wanted
+    const before = previous && { previous }
+    const status = podStatus({ wanted, situation, hostIP, qosClass: qosClass(content), runtime, ...before })
+    const stopped = deletion !== undefined && !seen.some((one) => one.ready || one.containers.some(isRunning))
+    const told = previous !== undefined && canonical(previous) === canonical(status)
+    const isNew = !told || (stopped && this.#toldStopped !== uid)
+    const { notice } = runtime
+    const changes = eventsOf({ pod: wanted, next: status, situation, ...before, ...(notice && { notice }) })
+    const write = () => {
+      const report: PodReport = { is: 'pod', namespace, name, uid, status: { ...status }, ...(stopped && { stopped }) }
+      statuses.put({ pod: `${namespace}/${name}`, uid, status: report.status })
+      outbox.add(report)
+    }
+    await this.#commit({ pod: wanted, changes, ...(isNew && { write }) })
+    if (stopped) this.#toldStopped = uid
+  }
+
+  /** The pod is gone: what happened last is told, and its status is forgotten. */
+  async forget(pod: PodId): Promise<void> {
+    await this.#commit({ pod, changes: [], write: () => this.#tools.statuses.drop(`${pod.namespace}/${pod.name}`) })
+  }
+
+  async #commit({ pod, changes, write }: { pod: PodId; changes: PodEvent[]; write?: () => void }): Promise<void> {
+    const { store, outbox, clock } = this.#tools
+    const noted = [...this.#noted]
+    const events = [...noted, ...changes.map((event) => ({ ...event, at: clock.now() }))]
+    if (write === undefined && events.length === 0) return
+    await store.commit(() => {
+      for (const event of events) outbox.add(reportOf(event, pod))
+      write?.()
+    })
+    this.#noted.splice(0, noted.length)
+  }
+}
+
+function reportOf(event: PodEvent & { at: number }, { namespace, name, uid }: PodId): EventReport {
+  const { type, reason, at } = event
+  const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid: event.uid ?? uid }
+  return {
+    is: 'event',
+    id: randomUUID(),
+    regarding,
+    type,
+    reason,
+    message: event.message.slice(0, 1024),
+    at,
+    by: 'pods',
+  }
+}
