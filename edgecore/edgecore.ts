@@ -72,7 +72,7 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
       log.info({ host, port: status.port }, 'metrics served')
     }
     cloud?.start()
-    log.info({ node: settings.nodeName, cloud: settings.cloud ?? 'none', mqttPort: devices.port }, 'edgecore started')
+    log.info({ cloud: settings.cloud ?? 'none', mqttPort: devices.port }, 'edgecore started')
     return {
       mqttPort: devices.port,
       get inSync() {
