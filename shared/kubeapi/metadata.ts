@@ -64,15 +64,11 @@ function checkAnnotations(annotations: unknown): Cause[] {
 
 function checkOwners(owners: Json[]): Cause[] {
   const causes = owners.flatMap((owner, index) =>
-    (['apiVersion', 'kind', 'name', 'uid'] as const)
+    ['apiVersion', 'kind', 'name', 'uid']
       .filter((field) => owner[field] === undefined || owner[field] === '')
       .map((field) => {
-        const what = field === 'apiVersion' ? 'version' : field
-        return invalid(
-          `metadata.ownerReferences[${index}].${field}`,
-          owner[field] ?? '',
-          `${what === 'version' || what === 'kind' ? 'must not be empty' : `${what} must not be empty`}`,
-        )
+        const fault = field === 'apiVersion' ? 'version must not be empty' : 'must not be empty'
+        return invalid(`metadata.ownerReferences[${index}].${field}`, '', fault)
       }),
   )
   const managing = owners.filter(({ controller }) => controller === true)
