@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Runtime, Sandbox } from '@kedge/edgecore/pods/runtime'
+import type { PodName, Runtime, Sandbox } from '@kedge/edgecore/pods/runtime'
 import { type Key, keyOf } from '@kedge/shared/objects'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
@@ -26,7 +26,8 @@ const behaviours = [
 const Wish = fc.record({
   name: fc.constantFrom(...names),
   life: fc.integer({ min: 0, max: 3 }),
-  image: fc.constantFrom('web:1', 'web:2'),
+  image: fc.constantFrom('web:1', 'web:2', 'web:3', 'web:4'),
+  pullTime: fc.constantFrom('0s', '15s'),
   behaviour: fc.constantFrom(...behaviours),
   restartPolicy: fc.constantFrom('Always', 'OnFailure', 'Never'),
   init: fc.boolean(),
@@ -49,11 +50,11 @@ const Act = fc.oneof(
 )
 type Act = typeof Act extends fc.Arbitrary<infer T> ? T : never
 
-function podOf({ name, life, image, behaviour, restartPolicy, init, config }: Wish, deletion: boolean) {
+function podOf({ name, life, image, pullTime, behaviour, restartPolicy, init, config }: Wish, deletion: boolean) {
   const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'conf', key: 'a' } } }]
   return pod(name, {
     uid: `${name}-${life}-${restartPolicy}`,
-    annotations: simulate({ containers: { web: behaviour } }),
+    annotations: simulate({ containers: { web: behaviour }, pullTime }),
     spec: {
       restartPolicy,
       containers: [{ name: 'web', image, ...(config && { env }) }],
@@ -70,20 +71,27 @@ interface Trouble {
   /** After so many calls edgecore is killed: that call and all later ones never come back. */
   callsLeft: number
   killed: () => void
+  /** Pods that were looked after by two at once. */
+  clashes: string[]
 }
 
 function fragile(runtime: Runtime, trouble: Trouble): Runtime {
   let calls = 0
+  const looking = new Set<string>()
   return new Proxy(runtime, {
     get(target, name) {
       const value = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       if (name === 'watch' || name === 'refusal') return value.bind(target)
-      return async (...args: unknown[]) => {
+      if (name === 'list')
+        return (pod?: PodName) => alone(pod, { looking, ...trouble }, () => call(value, pod === undefined ? [] : [pod]))
+      return (...args: unknown[]) => call(value, args)
+
+      async function call(method: (...args: unknown[]) => unknown, args: unknown[]): Promise<unknown> {
         calls += 1
         if (trouble.failing && calls % 2 === 0) throw new Error('the engine is out of order')
         if (trouble.callsLeft < 0) return new Promise(() => {})
-        const result = await value.apply(target, args)
+        const result = await method.apply(target, args)
         trouble.callsLeft -= 1
         if (trouble.callsLeft < 0) {
           trouble.killed()
@@ -96,18 +104,41 @@ function fragile(runtime: Runtime, trouble: Trouble): Runtime {
   })
 }
 
+interface Watched {
+  looking: Set<string>
+  clashes: string[]
+}
+
+/** One pod never has two workers: nobody looks at a pod while somebody else does. */
+async function alone<T>(pod: PodName | undefined, { looking, clashes }: Watched, look: () => Promise<T>): Promise<T> {
+  if (pod === undefined) return look()
+  if (looking.has(pod.name)) clashes.push(pod.name)
+  looking.add(pod.name)
+  try {
+    return await look()
+  } finally {
+    looking.delete(pod.name)
+  }
+}
+
 class World {
   readonly node = new PodNode(tempDir())
   readonly wishes = new Map<string, { wish: Wish; deletion: boolean }>()
   config = false
   failing = false
-  trouble: Trouble = { failing: false, callsLeft: Number.POSITIVE_INFINITY, killed: () => {} }
+  readonly clashes: string[] = []
+  trouble = this.newTrouble()
 
   constructor() {
     this.node.wrap = (runtime) => {
-      this.trouble = { failing: this.failing, callsLeft: Number.POSITIVE_INFINITY, killed: () => {} }
+      this.trouble = this.newTrouble()
       return fragile(runtime, this.trouble)
     }
+  }
+
+  newTrouble(): Trouble {
+    const { failing, clashes } = this
+    return { failing, clashes, callsLeft: Number.POSITIVE_INFINITY, killed: () => {} }
   }
 
   async act(act: Act): Promise<void> {
@@ -231,6 +262,7 @@ test('what is wanted runs in the end, and nothing runs twice on the way', async 
         // Longer than the longest back-off, and not while a container happens to be between two lives.
         await node.pass(600 * second)
         await asWanted(world)
+        expect(world.clashes).toEqual([])
       } finally {
         if (node.started) await node.crash()
         node.close()
