@@ -54,7 +54,7 @@ export class DeviceWriter implements Service {
   /** Looks again at what is said of a device: its model, its node or its manifest has changed. */
   touch(key: Key): void {
     const base = this.#parts.freshest.get(key)
-    if (base === undefined) return void this.#live.delete(key)
+    if (base === undefined) return this.#forget(key)
     if (this.#live.get(key)?.uid !== base.metadata.uid) this.#live.delete(key)
     if (this.#change(key, base) === undefined) return
     const next = this.#wanted(key, base)
@@ -104,6 +104,11 @@ export class DeviceWriter implements Service {
     // What was refused must not spoil the next write; what came meanwhile has a pass of its own.
     if (written.is === 'gone' || (written.is === 'refused' && this.#live.get(key) === tried)) this.#live.delete(key)
     return answerOf(written, { log, counters, key })
+  }
+
+  #forget(key: Key): void {
+    this.#live.delete(key)
+    this.#worker.forget(key)
   }
 
   #obsolete(key: Key): Answer {

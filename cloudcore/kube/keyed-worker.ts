@@ -87,6 +87,11 @@ export class KeyedWorker<R> implements Service {
     return slot !== undefined && (slot.running || slot.dueAt !== undefined)
   }
 
+  /** Drops what is remembered of a key that is gone; a pass that is wanted still comes. */
+  forget(key: string): void {
+    if (!this.isBusy(key)) this.#slots.delete(key)
+  }
+
   /** Lets passes under way end; everyone still waiting is turned away. */
   async stop(): Promise<void> {
     this.#stopped = true

@@ -11,7 +11,11 @@ import { nodeOf } from './trim.ts'
 import type { WriterParts } from './writer-parts.ts'
 
 export interface StatusWriterParts extends WriterParts {
-  catalog: { get(key: Key): { object: KubeObject } | undefined; ready: Promise<void> }
+  catalog: {
+    get(key: Key): { object: KubeObject } | undefined
+    onChange(listener: (change: { key: Key }) => void): () => void
+    ready: Promise<void>
+  }
   nodes: { report(node: string, report: NodeReport): Promise<Answer> }
   /** At most one write per device in this time, in milliseconds, after the first. */
   statusInterval: number
@@ -31,6 +35,7 @@ export class StatusWriter implements Service {
   readonly #pods: PodWriter
   readonly #devices: DeviceWriter
   readonly #events: EventWriter
+  readonly #unsubscribe: () => void
   readonly #stopped: Promise<void>
   #isReady = false
   #isStopped = false
@@ -41,6 +46,7 @@ export class StatusWriter implements Service {
     this.#pods = new PodWriter(parts)
     this.#devices = new DeviceWriter(parts)
     this.#events = new EventWriter(parts)
+    this.#unsubscribe = parts.catalog.onChange(({ key }) => parts.freshest.caughtUp(key))
     this.#stopped = new Promise((resolve) => {
       this.#stopNow = resolve
     })
@@ -80,6 +86,7 @@ export class StatusWriter implements Service {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#stopNow()
+    this.#unsubscribe()
     const { log } = this.#parts
     await stopAll([this.#pods, this.#devices, this.#events], (error) => log.error({ error }, 'status writer stop'))
   }

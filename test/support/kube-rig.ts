@@ -2,10 +2,17 @@ import { Catalog } from '@kedge/cloudcore/kube/catalog'
 import { type Kube, openKube } from '@kedge/cloudcore/kube/client'
 import { Counters } from '@kedge/cloudcore/kube/counters'
 import { ensureCrds } from '@kedge/cloudcore/kube/crds'
+import { DeviceWatch } from '@kedge/cloudcore/kube/device-watch'
+import { Freshest } from '@kedge/cloudcore/kube/freshest'
+import { Limiter } from '@kedge/cloudcore/kube/limiter'
+import { StatusWriter } from '@kedge/cloudcore/kube/status-writer'
+import { NodeKeeper } from '@kedge/cloudcore/nodes/node-keeper'
+import { Presence } from '@kedge/cloudcore/nodes/presence'
 import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
-import type { KubeObject } from '@kedge/shared/objects'
-import { onTestFinished } from 'vitest'
+import type { Key, KubeObject } from '@kedge/shared/objects'
+import { stopAll } from '@kedge/shared/service'
+import { expect, onTestFinished } from 'vitest'
 import { type FaultyKube, startFaultyKube } from './faulty-kube.ts'
 
 export interface KubeRig {
@@ -26,6 +33,39 @@ export async function kubeRig(options = {}): Promise<KubeRig> {
   const catalog = new Catalog({ kube, log: silentLog, clock: systemClock, counters, random: () => 0.01 })
   onTestFinished(() => catalog.stop())
   return { server, kube, catalog, counters }
+}
+
+export interface WriterRig extends KubeRig {
+  writer: StatusWriter
+  nodes: NodeKeeper
+  presence: Presence
+}
+
+/** All of cloudcore's way to Kubernetes, started; `edge-1` and `edge-2` are registered. */
+export async function writerRig({
+  statusInterval = 0,
+  defaultAutonomy = 3_600_000,
+  grace = 0,
+} = {}): Promise<WriterRig> {
+  const rig = await kubeRig()
+  const { kube, catalog, counters } = rig
+  for (const name of ['edge-1', 'edge-2']) await kube.create('/api/v1/nodes', edgeNode(name))
+  const clock = systemClock
+  const presence = new Presence({ clock, graces: [grace], startGrace: 60_000 })
+  const freshest = new Freshest((key) =>
+    key.startsWith('nodes/') ? catalog.node(key.slice('nodes/'.length)) : catalog.get(key as Key)?.object,
+  )
+  const log = silentLog
+  const parts = { kube, freshest, limiter: new Limiter(16), counters, clock, log, random: () => 0.1, catalog }
+  const nodes = new NodeKeeper({ ...parts, presence, grace, defaultAutonomy, leaseInterval: 50 })
+  const devices = new DeviceWatch({ catalog, presence, grace, log })
+  const conditionsFor = devices.conditionsFor.bind(devices)
+  const writer = new StatusWriter({ ...parts, nodes, statusInterval, conditionsFor })
+  onTestFinished(() => stopAll([presence, nodes, devices, writer], (error) => expect(error).toBeUndefined()))
+  catalog.start()
+  await nodes.start()
+  await devices.start((key) => writer.touch(key))
+  return { ...rig, writer, nodes, presence }
 }
 
 export const inDefault = (resource: 'pods' | 'configmaps' | 'secrets' | 'events') =>
