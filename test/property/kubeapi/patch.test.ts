@@ -108,7 +108,7 @@ describe('JSON patches', () => {
   })
 })
 
-const containerName = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')
+const containerName: fc.Arbitrary<string> = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f')
 const container = (image: fc.Arbitrary<string>) =>
   fc.uniqueArray(fc.record({ name: containerName, image }), { selector: (one) => one.name, maxLength: 6 })
 type Container = { name: string; image: string }
@@ -147,7 +147,7 @@ describe('strategic merge patches of containers', () => {
     fc.assert(
       fc.property(
         container(fc.constant('old')),
-        fc.shuffledSubarray(['a', 'b', 'c', 'd', 'e', 'f']),
+        fc.shuffledSubarray<string>(['a', 'b', 'c', 'd', 'e', 'f']),
         (before, order) => {
           const patch = { spec: { '$setElementOrder/containers': order.map((one) => ({ name: one })) } }
           const after = containersOf(apply('strategic-merge-patch', { spec: { containers: before } }, patch)).map(
