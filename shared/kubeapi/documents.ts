@@ -3,6 +3,7 @@ import { aggregated, apiVersions, groupDocument, groupList, paths, resourceList 
 import { type ApiKind, apiVersionOf } from './kinds.ts'
 import { parseAccept } from './negotiate.ts'
 import { openApiV2, openApiV3 } from './openapi.ts'
+import { encodeOpenApiV2 } from './openapi-protobuf.ts'
 import type { Json } from './schema.ts'
 import { methodNotAllowed, noSuchPath } from './status.ts'
 
@@ -73,8 +74,7 @@ function wantsProtobuf(accept: string | undefined): boolean {
 }
 
 function openApi2({ accept, kinds }: DocumentRequest): Document {
-  // An empty document is valid protobuf: kubectl before 1.24 takes it for "no schema known", and does not validate.
-  if (wantsProtobuf(accept)) return { contentType: protobuf, body: Buffer.alloc(0) }
+  if (wantsProtobuf(accept)) return { contentType: protobuf, body: encodeOpenApiV2(JSON.parse(openApi2Text(kinds))) }
   return { contentType: 'application/json', body: openApi2Text(kinds) }
 }
 

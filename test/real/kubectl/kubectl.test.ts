@@ -89,7 +89,6 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
   })
 
   it('shows the difference', async () => {
-    if (version < 1.28) return
     expect((await kubectl.run('diff -f -', { input: shop })).code).toBe(0)
     const differs = await kubectl.run('diff -f -', { input: shop.replace('a: "1"', 'a: "9"') })
     expect(differs.code).toBe(1)
@@ -97,8 +96,6 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
   })
 
   it('does as if', async () => {
-    // Older ones look into a description of the API that they read in no form that is served.
-    if (version < 1.27) return
     const input = shop.replace('name: conf', 'name: other')
     expect(await ok('apply --dry-run=server -f -', { input })).toContain('configmap/other created (server dry run)')
     await fails('get cm other -n shop')
@@ -107,9 +104,9 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
   it('refuses a manifest with its field', async () => {
     const wrong = await fails('apply -f -', { input: shop.replace('name: web, image', 'name: We_b, image') })
     expect(wrong.stderr).toContain('spec.containers[0].name: Invalid value: "We_b"')
-    if (version < 1.27) return
+
     const unknown = await fails('apply -f -', { input: shop.replace('nodeName:', 'nodName:') })
-    expect(unknown.stderr).toContain('unknown field "spec.nodName"')
+    expect(unknown.stderr).toMatch(/unknown field "(spec\.)?nodName"/)
   })
 
   it('gets in every form', async () => {
@@ -214,7 +211,7 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
     await ok(`patch device thermostat --type json -p ${patch}`)
     expect(await ok("get device thermostat -o jsonpath='{.spec.properties[0].desired.value}'")).toBe('25')
     const bad = readFileSync(example, 'utf8').replace('kind: Device\n', 'kind: Device\nbogus: 1\n')
-    expect((await kubectl.run('apply -f -', { input: bad })).stderr + version).toMatch(/bogus|1\.2/)
+    expect((await fails('apply -f -', { input: bad })).stderr).toContain('unknown field "bogus"')
     expect(await ok('get device.v1beta1.devices.kubeedge.io thermostat -o name')).toBe(
       'device.devices.kubeedge.io/thermostat',
     )
@@ -228,7 +225,7 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
     expect(await ok('api-versions')).toMatch(/^coordination\.k8s\.io\/v1$/m)
     expect(await ok('version')).toContain('Server Version')
     expect(await ok('get --raw /readyz')).toBe('ok')
-    if (version < 1.27) return
+
     expect(await ok('explain pod.spec.containers.image')).toContain('FIELD: image <string>')
     expect(await ok('explain device.spec.nodeName')).toContain('KIND: Device')
     expect(await ok('explain pod --recursive')).toContain('terminationGracePeriodSeconds')
