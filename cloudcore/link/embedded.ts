@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { type DownFrame, decodeUp, encodeFrame, maxFrameBytes } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import { type Broker, openBroker } from '@kedge/shared/mqtt-broker'
@@ -13,6 +14,8 @@ export interface EmbeddedLinkOptions {
   log: Log
 }
 
+/** Characters of a client id that are logged. */
+const longestName = 253
 /** MQTT 3.1.1, 3.2.2.3: identifier rejected. */
 const identifierRejected = 2
 
@@ -43,8 +46,10 @@ export class EmbeddedLink implements Link, Service {
       log,
       hooks: {
         authenticate: (client, _user, _password, done) => {
-          if (isNodeName(client.id)) return done(null, true)
-          done(refusal(`client id ${JSON.stringify(client.id)} is not a node name`), false)
+          const address = client.conn instanceof Socket ? client.conn.remoteAddress : undefined
+          const reason = state.arrive(client.id, address)
+          if (reason === undefined) return done(null, true)
+          done(refusal(reason), false)
         },
         authorizePublish: (client, packet, done) => {
           // The broker's own messages have no client.
@@ -98,6 +103,21 @@ class LinkState {
   constructor(events: LinkEvents, log: Log) {
     this.#events = events
     this.#log = log
+  }
+
+  /**
+   * Someone connects under this name: why they may not, or undefined. Of two connections in a node's name the broker
+   * closes the older (MQTT 3.1.1, 3.1.4-2): a node that is back sooner than its old connection ends, or an impostor.
+   */
+  arrive(name: string, address: string | undefined): string | undefined {
+    if (isNodeName(name)) {
+      if (this.#up.has(name)) this.#log.warn({ node: name, address }, 'node link taken over')
+      return undefined
+    }
+    const client = name.slice(0, longestName)
+    const reason = `client id ${JSON.stringify(client)} is not a node name`
+    this.#log.warn({ client, address, reason }, 'connection refused')
+    return reason
   }
 
   /** Takes what a client publishes; an error closes its connection. */
