@@ -197,7 +197,9 @@ function written(
 ): Twin {
   const held = visible(before)
   const base = held ?? { ...(before ?? nothing), type: type ?? (write.type || 'string'), deleted: false }
-  const desired = put(base.desired, write.desired, now)
+  // Empty text desires nothing, which is what a property without a desired value has.
+  const desires = write.desired === '' && base.desired.value === undefined ? undefined : write.desired
+  const desired = put(base.desired, desires, now)
   const reported = put(base.reported, write.reported, now)
   const optional = base.optional && write.optional !== false
   if (held && desired === held.desired && reported === held.reported && optional === held.optional) return held

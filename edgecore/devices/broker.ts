@@ -10,7 +10,7 @@ import type { Message } from './requests.ts'
 export interface DeviceBrokerOptions {
   host: string
   port: number
-  engine: Pick<Engine, 'take' | 'settled' | 'openDeltas'>
+  engine: Pick<Engine, 'take' | 'openDeltas'>
   log: Log
 }
 
@@ -78,8 +78,8 @@ type Done = (error?: Error | null) => void
 class Door {
   readonly #engine: DeviceBrokerOptions['engine']
   readonly #log: Log
-  /** Messages of each client that wait for the disk. */
-  readonly #waiting = new WeakMap<Client, number>()
+  /** The last message of each client that waits; it settles after all before it, and never rejects. */
+  readonly #last = new WeakMap<Client, Promise<void>>()
   readonly #retained = new Map<string, number>()
   #retainedBytes = 0
 
@@ -96,39 +96,31 @@ class Door {
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
     const taken = this.#engine.take(topic, payload)
     if (taken === 'not allowed') return refuse('only edgecore publishes on this topic')
-    if (taken !== 'not ours') {
-      // A request is carried out once; kept for later subscribers it would say something that is long over.
-      packet.retain = false
-      return this.#wait(client, taken, { done, refuse })
-    }
+    // A request is carried out once; kept for later subscribers it would say something that is long over.
+    if (taken !== 'not ours') packet.retain = false
     if (packet.retain && !this.#retain(topic, payload.length)) return refuse('too many bytes of retained messages')
-    if (client === null || !this.#waiting.has(client)) return done(null)
-    this.#wait(client, this.#engine.settled(), { done, refuse })
-  }
-
-  #wait(
-    client: Client | null,
-    kept: Promise<void>,
-    { done, refuse }: { done: Done; refuse: (why: string) => void },
-  ): void {
-    if (client) this.#waiting.set(client, (this.#waiting.get(client) ?? 0) + 1)
-    kept.then(
-      () => {
-        this.#leave(client)
-        done(null)
-      },
-      (error: unknown) => {
-        this.#leave(client)
-        refuse(explain(error))
-      },
+    const before = client === null ? undefined : this.#last.get(client)
+    if (taken === 'not ours' && before === undefined) return done(null)
+    const kept = taken === 'not ours' ? Promise.resolve() : taken
+    const settled = this.#afterwards(before, kept).then(
+      () => done(null),
+      (error: unknown) => refuse(explain(error)),
     )
+    if (client !== null) this.#remember(client, settled)
   }
 
-  #leave(client: Client | null): void {
-    if (client === null) return
-    const left = (this.#waiting.get(client) ?? 1) - 1
-    if (left === 0) this.#waiting.delete(client)
-    else this.#waiting.set(client, left)
+  /** Settles as `kept` does, but not before `before`. */
+  async #afterwards(before: Promise<void> | undefined, kept: Promise<void>): Promise<void> {
+    // Looked at now, so that a rejection that comes while waiting has a handler.
+    const [, result] = await Promise.allSettled([before, kept])
+    if (result.status === 'rejected') throw result.reason
+  }
+
+  #remember(client: Client, settled: Promise<void>): void {
+    const last = settled.then(() => {
+      if (this.#last.get(client) === last) this.#last.delete(client)
+    })
+    this.#last.set(client, last)
   }
 
   /** MQTT 3.1.1 has no way to refuse one message: the connection ends, and the log says why. */

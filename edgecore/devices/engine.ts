@@ -59,6 +59,7 @@ export class Engine {
   /** Keys whose change could not be written yet. */
   readonly #unapplied = new Set<Key>()
   #retry: NodeJS.Timeout | undefined
+  #stopped: Promise<void> | undefined
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -100,11 +101,6 @@ export class Engine {
     if (parsed === undefined) return 'not ours'
     if (isAnswer(parsed.action)) return 'not allowed'
     return this.#serve(topic, payload, (transaction) => this.#request(transaction, parsed, payload))
-  }
-
-  /** Resolves once everything taken so far is answered: what must not overtake it waits for this. */
-  async settled(): Promise<void> {
-    await this.#writer.submit(() => undefined).catch(() => undefined)
   }
 
   /** The deltas that stand open on topics which a filter matches: what a client that subscribes has missed. */
@@ -150,6 +146,7 @@ export class Engine {
 
   /** A transaction failed: takes the devices from the database again, and tries again what the cloud wants of them. */
   #recover(): void {
+    if (this.#stopped !== undefined) return
     this.#cloud.load(this.#table)
     for (const key of this.#cloud.allKeys()) this.#unapplied.add(key)
     this.#retry ??= setTimeout(() => {
@@ -207,10 +204,15 @@ export class Engine {
       .catch((error: unknown) => this.#options.log.error({ reason: explain(error) }, 'event not kept'))
   }
 
-  /** Stops the drivers and waits for what is being written. */
-  async stop(): Promise<void> {
+  /** Stops the drivers and waits for what is being written; safe to call twice. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#end()
+    return this.#stopped
+  }
+
+  async #end(): Promise<void> {
     clearTimeout(this.#retry)
     await this.#runner.stop()
-    await this.settled()
+    await this.#writer.submit(() => undefined).catch(() => undefined)
   }
 }

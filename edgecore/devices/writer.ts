@@ -66,10 +66,19 @@ export class Writer {
         },
         (error: unknown) => {
           if (jobs.length === 0) jobs = this.#take()
-          this.#options.onFailure()
+          this.#recover()
           for (const { reject } of jobs) reject(error)
         },
       )
+  }
+
+  /** Nobody may wait in vain, whatever comes of this. */
+  #recover(): void {
+    try {
+      this.#options.onFailure()
+    } catch (error) {
+      this.#options.log.error({ reason: explain(error) }, 'devices not read again')
+    }
   }
 
   #take(): Job[] {

@@ -44,15 +44,23 @@ export class DeviceNode {
 
   /** What the sync does with a change from the cloud: commit, then wake. */
   async apply(...changed: KubeObject[]): Promise<void> {
-    const keys = await this.store.commit(() => changed.map((object) => this.#put(object)))
-    await this.devices.wake(keys)
+    await this.devices.wake(await this.commitOnly(...changed))
   }
 
   async drop(...keys: Key[]): Promise<void> {
-    await this.store.commit(() => {
+    await this.devices.wake(await this.dropOnly(...keys))
+  }
+
+  /** A change that is committed when the power goes. */
+  commitOnly(...changed: KubeObject[]): Promise<Key[]> {
+    return this.store.commit(() => changed.map((object) => this.#put(object)))
+  }
+
+  dropOnly(...keys: Key[]): Promise<Key[]> {
+    return this.store.commit(() => {
       for (const key of keys) this.objects.drop(key)
+      return keys
     })
-    await this.devices.wake(keys)
   }
 
   #put(object: KubeObject): Key {
