@@ -79,6 +79,8 @@ export interface PodId extends PodName {
 export interface PodConfig extends PodId {
   labels: Record<string, string>
   annotations: Record<string, string>
+  /** All containers of the spec. */
+  containers: readonly { name: string; kind: ContainerKind; image: string }[]
   /** Kept with the sandbox: how long its containers have to end once nobody wants the pod any more. */
   graceMs: number
 }

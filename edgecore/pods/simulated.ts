@@ -5,7 +5,7 @@ import type { ContainerConfig, PodConfig, PodName, Runtime, Sandbox } from './ru
 import type { Scheduler } from './scheduler.ts'
 import { afterReboot, begun, type ContainerRow, hasEnded, sandboxOf, stopped } from './simulated-life.ts'
 import { Rows } from './simulated-rows.ts'
-import { readSimulation, type Simulation } from './simulation.ts'
+import { readSimulation, type Simulation, simulationAnnotation } from './simulation.ts'
 
 export interface SimulatedOptions {
   store: Store
@@ -56,9 +56,13 @@ export class SimulatedRuntime implements Runtime {
     return '0.1.0'
   }
 
-  refusal({ annotations }: PodConfig): string | undefined {
+  refusal({ annotations, containers }: PodConfig): string | undefined {
     const read = readSimulation(annotations)
-    return read.ok ? undefined : read.reason
+    if (!read.ok) return read.reason
+    const names = containers.map(({ name }) => name)
+    const unknown = Object.keys(read.simulation.containers).find((name) => !names.includes(name))
+    if (unknown === undefined) return undefined
+    return `annotation ${simulationAnnotation}: containers.${unknown}: the pod has no such container, it has ${names.join(', ')}`
   }
 
   async list(pod?: PodName): Promise<Sandbox[]> {

@@ -2,7 +2,10 @@ import { parseDuration } from '@kedge/shared/duration'
 import { explain } from '@kedge/shared/errors'
 import * as z from 'zod'
 
-/** The annotation that tells the simulated engine how the containers of a pod behave. */
+/**
+ * The annotation that tells the simulated engine how the containers of a pod behave. It is read when a container is made:
+ * a change takes effect with the next start.
+ */
 export const simulationAnnotation = 'kedge.io/simulate'
 
 const Duration = z.string().transform((text, context) => {

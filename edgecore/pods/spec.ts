@@ -73,14 +73,16 @@ function specOf({ metadata }: KubeObject, spec: Spec): WantedSpec {
   const init = spec.initContainers.map((one) =>
     wantedContainer(one, one.restartPolicy === undefined ? 'init' : 'sidecar'),
   )
+  const containers = [...init, ...spec.containers.map((one) => wantedContainer(one, 'main'))]
+  const graceMs = spec.terminationGracePeriodSeconds * 1000
   return {
-    containers: [...init, ...spec.containers.map((one) => wantedContainer(one, 'main'))],
+    containers,
     restartPolicy: spec.restartPolicy,
     hostNetwork: spec.hostNetwork,
     ...(spec.activeDeadlineSeconds !== undefined && { deadlineMs: spec.activeDeadlineSeconds * 1000 }),
     unsupported:
       spec.ephemeralContainers.length > 0 ? ['spec.ephemeralContainers: not supported, none is started.'] : [],
-    config: { namespace, name, uid, labels, annotations, graceMs: spec.terminationGracePeriodSeconds * 1000 },
+    config: { namespace, name, uid, labels, annotations, containers, graceMs },
   }
 }
 

@@ -25,8 +25,9 @@ export interface Workshop extends Observer, ReportingTools {
 const mostRounds = 50
 const firstRetry = 1000
 const longestRetry = 60_000
-/** No timer rings sooner than this after a look. */
+/** No timer rings sooner than this after a look; what is overdue is looked at again after a second. */
 const shortestWait = 50
+const overdueWait = 1000
 
 /**
  * Looks after one pod name: observes, plans, does, and observes again until nothing is left to do but wait.
@@ -182,7 +183,8 @@ export class PodWorker {
   #wakeAfter(ms: number): void {
     this.#cancelTimer()
     if (this.#stopped) return
-    this.#cancelTimer = this.#shop.scheduler.after(Math.max(ms, shortestWait), () => this.wake())
+    const wait = ms > 0 ? Math.max(ms, shortestWait) : overdueWait
+    this.#cancelTimer = this.#shop.scheduler.after(wait, () => this.wake())
   }
 }
 

@@ -12,6 +12,7 @@ runtimeContract('simulated', async (): Promise<Bench> => {
   const open = () => SimulatedRuntime.open({ store, clock, scheduler: clock, bootId: 'boot' })
   const pod = (name: string, simulation: unknown) => ({
     ...{ namespace: 'default', name, uid: `uid-${name}`, labels: {}, graceMs: 30_000 },
+    containers: [{ name: 'main', kind: 'main' as const, image: 'web:1' }],
     annotations: { 'kedge.io/simulate': JSON.stringify(simulation) },
   })
   return {

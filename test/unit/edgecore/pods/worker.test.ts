@@ -496,6 +496,13 @@ describe('what cannot be done is said', () => {
     expect(node.status('default/web')?.reason).toBeUndefined()
   })
 
+  test('behaviour for a container that there is not is refused', async () => {
+    await node.put(pod('web', { annotations: simulate({ containers: { wbe: { exitAfter: '1s' } } }) }))
+    expect(node.status('default/web')?.message).toBe(
+      'annotation kedge.io/simulate: containers.wbe: the pod has no such container, it has web',
+    )
+  })
+
   test('a spec that cannot be read names the field', async () => {
     await node.put(pod('web', { spec: { containers: [{ name: 'web' }] } }))
     expect(node.status('default/web')).toMatchObject({ phase: 'Pending', reason: 'InvalidPod' })
