@@ -137,9 +137,9 @@ export class Engine {
   /** What follows from work that is committed. */
   #tell({ messages, touched, desired }: Outcome): void {
     for (const message of messages) this.#options.publish(message)
-    for (const id of touched) this.#runner.update(id, this.#registry.get(id))
+    const started = new Set(touched.filter((id) => this.#runner.update(id, this.#registry.get(id))))
     for (const [id, values] of desired) {
-      const entry = this.#registry.get(id)
+      const entry = started.has(id) ? undefined : this.#registry.get(id)
       if (entry !== undefined) this.#runner.desired(entry, values)
     }
   }

@@ -21,22 +21,26 @@ export interface RunnerOptions {
 export class Runner {
   readonly #options: RunnerOptions
   readonly #running = new Map<string, Running>()
-  readonly #stopping = new Set<Promise<void>>()
+  /** Drivers that are on their way out, by device. */
+  readonly #stopping = new Map<string, Promise<void>>()
   #stopped = false
 
   constructor(options: RunnerOptions) {
     this.#options = options
   }
 
-  /** Starts, restarts or stops the driver of a device, as its description asks; `entry` is undefined when it is gone. */
-  update(id: string, entry: Entry | undefined): void {
+  /**
+   * Starts, restarts or stops the driver of a device, as its description asks; `entry` is undefined when it is gone.
+   * True when a driver starts: it is given the desired values in force.
+   */
+  update(id: string, entry: Entry | undefined): boolean {
     const driver = entry && this.#driverOf(entry)
     const before = this.#running.get(id)
-    if (this.#stopped || (!driver && !before)) return
+    if (this.#stopped || (!driver && !before)) return false
     const fingerprint = entry && driver ? fingerprintOf(entry) : ''
-    if (driver && before?.fingerprint === fingerprint) return
+    if (driver && before?.fingerprint === fingerprint) return false
     const ended = this.#end(id)
-    if (!entry || !driver) return
+    if (!entry || !driver) return false
     const running: Running = { fingerprint, device: undefined }
     this.#running.set(id, running)
     const start = () => {
@@ -45,6 +49,7 @@ export class Runner {
     }
     if (ended === undefined) start()
     else void ended.then(start)
+    return true
   }
 
   /** Hands desired values that changed to the driver of the device. */
@@ -56,7 +61,7 @@ export class Runner {
   async stop(): Promise<void> {
     this.#stopped = true
     await Promise.all([...this.#running.keys()].map((id) => this.#end(id)))
-    await Promise.all(this.#stopping)
+    await Promise.all(this.#stopping.values())
   }
 
   #driverOf({ device, problem }: Entry): Driver | undefined {
@@ -72,16 +77,18 @@ export class Runner {
     return device
   }
 
-  /** Resolves when the driver of a device has stopped; undefined when none ran. */
+  /** Resolves when the driver of a device has stopped; undefined when none runs or is stopping. */
   #end(id: string): Promise<void> | undefined {
     const device = this.#running.get(id)?.device
     this.#running.delete(id)
-    if (device === undefined) return undefined
+    if (device === undefined) return this.#stopping.get(id)
     const stopping = device
       .stop()
       .catch((error: unknown) => this.#options.log.error({ device: id, reason: explain(error) }, 'driver stop failed'))
-      .finally(() => this.#stopping.delete(stopping))
-    this.#stopping.add(stopping)
+      .finally(() => {
+        if (this.#stopping.get(id) === stopping) this.#stopping.delete(id)
+      })
+    this.#stopping.set(id, stopping)
     return stopping
   }
 
