@@ -21,7 +21,8 @@ import { kubeconfigText } from '../identity/kubeconfig.ts'
 import { adminToken, authenticator } from './authentication.ts'
 import { authorize } from './authorization.ts'
 import { startCompaction } from './compaction.ts'
-import { openDatabase } from './database.ts'
+import { databaseName, openDatabase } from './database.ts'
+import { startEventRetention } from './event-retention.ts'
 import { LogStore } from './log-store.ts'
 import { ensureNamespaces } from './namespaces.ts'
 
@@ -80,9 +81,10 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 }
 
 function openStore({ dir, clock, log, historyMs }: ApiServerOptions, started: Service[]): LogStore {
-  const store = new LogStore(openDatabase(join(dir, 'apiserver.db')), log)
+  const store = new LogStore(openDatabase(join(dir, databaseName)), log)
   started.push({ stop: async () => store.close() })
   started.push(startCompaction({ store, clock, log, keepMs: historyMs ?? 300_000, everyMs: 60_000 }))
+  started.push(startEventRetention({ store, clock, log, keepMs: 3_600_000, everyMs: 300_000 }))
   return store
 }
 

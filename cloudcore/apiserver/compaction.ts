@@ -17,14 +17,19 @@ export interface CompactionOptions {
 /** Rows of the log that one short transaction goes over. */
 const stride = 500
 
+export interface Background extends Service {
+  /** Looks now, not only when its time has come; resolves when that is done. */
+  look(): Promise<void>
+}
+
 /** Forgets old states in the background, in steps that hold nobody up. */
-export function startCompaction({ store, clock, log, keepMs, everyMs }: CompactionOptions): Service {
+export function startCompaction({ store, clock, log, keepMs, everyMs }: CompactionOptions): Background {
   // What `revision` was when: the horizon is the newest of these that is old enough.
   let marks: { at: number; revision: number }[] = [{ at: clock.monotonic(), revision: store.revision }]
   let running: Promise<void> = Promise.resolve()
   let stopped = false
 
-  const look = () => {
+  const look = (): Promise<void> => {
     const now = clock.monotonic()
     const old = marks.filter(({ at }) => now - at >= keepMs)
     const horizon = old.at(-1)?.revision ?? 0
@@ -34,6 +39,7 @@ export function startCompaction({ store, clock, log, keepMs, everyMs }: Compacti
       .catch((error: unknown) => {
         log.error({ reason: explain(error) }, 'compaction failed')
       })
+    return running
   }
 
   const compactTo = async (horizon: number) => {
@@ -47,9 +53,10 @@ export function startCompaction({ store, clock, log, keepMs, everyMs }: Compacti
     if (removed > 0) log.debug({ removed, horizon, revision: store.revision }, 'compacted')
   }
 
-  const timer = setInterval(look, everyMs)
+  const timer = setInterval(() => void look(), everyMs)
   timer.unref()
   return {
+    look,
     async stop() {
       stopped = true
       clearInterval(timer)

@@ -4,7 +4,10 @@ import { UserError } from '@kedge/shared/errors'
 import Database from 'better-sqlite3'
 
 /** The newest form of the tables; a database of a newer form is refused, an older one is brought up to it. */
-const formVersion = 1
+export const formVersion = 1
+
+/** Name of the file in the API server's folder. */
+export const databaseName = 'apiserver.db'
 
 /**
  * `log` holds every state there ever was, one row per write, until compaction; the row id is the resourceVersion.
