@@ -46,19 +46,22 @@ function steps(situation: Situation): Step[] {
   if (others.length > 0) return others.flatMap((sandbox) => removal(sandbox, situation.now))
   if (wanted === undefined) return []
   const own = ownOf(situation)
-  if (wanted.deletion)
-    return own.sandboxes.flatMap((sandbox) => stopping(sandbox, wanted.deletion?.graceMs ?? 0, situation.now))
-  if (wanted.spec === undefined) return []
-  const ended = fateOf(wanted.spec, own, situation) !== 'open'
-  return ended
-    ? own.sandboxes.flatMap((one) => stopping(one, one.graceMs, situation.now))
-    : upward(wanted, wanted.spec, own, situation)
+  const { deletion, spec } = wanted
+  const down = (graceMs?: number) =>
+    own.sandboxes.flatMap((one) => stopping(one, graceMs ?? one.graceMs, situation.now))
+  if (deletion) return down(deletion.graceMs)
+  if (spec === undefined) return []
+  return fateOf(spec, own, situation) === 'open' ? upward(wanted, spec, own, situation) : down()
 }
 
 /** Towards everything that is wanted running. */
 function upward(wanted: Wanted, spec: WantedSpec, own: Own, situation: Situation): Step[] {
   // What runs goes on; nothing new is made of what was refused.
   if (wanted.refusal) return [{ is: 'wait', why: wanted.refusal.message }]
+  // What an older sandbox still runs would run twice.
+  const older = own.sandboxes.filter((one) => one !== own.sandbox)
+  const ghosts = older.flatMap((one) => stopping(one, one.graceMs, situation.now))
+  if (ghosts.length > 0) return ghosts
   const { volumes } = situation
   const files: Step[] = volumes.is === 'stale' ? [{ is: 'mount' }] : []
   if (own.sandbox !== undefined) {

@@ -174,6 +174,16 @@ table('restarting', [
 ])
 
 table('after a reboot', [
+  [
+    'a container that outlived its sandbox first',
+    { seen: [sandbox([container(running())], { ready: false })] },
+    ['stop web-0 grace 30'],
+  ],
+  [
+    "an older sandbox that is in nobody's use",
+    { seen: [sandbox(), sandbox([], { id: 's1', attempt: 1 })] },
+    ['stopSandbox s0'],
+  ],
   ['a new sandbox', { seen: [sandbox([container(exited(255))], { ready: false })] }, ['createSandbox 1']],
   [
     'the container without a wait',
