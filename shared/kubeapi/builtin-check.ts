@@ -1,6 +1,7 @@
 import { type Cause, notSupported, required } from './causes.ts'
 import { typeName } from './check.ts'
-import { isBase64, isDateTime, isQuantity, quantityPattern } from './formats.ts'
+import { isBase64, isDateTime, quantityPattern } from './formats.ts'
+import { isQuantity } from './quantity.ts'
 import { isObject, type Schema } from './schema.ts'
 
 /**

@@ -22,12 +22,6 @@ export function isBase64(text: string): boolean {
 
 /** The form of an amount: digits, then a suffix (`m`, `k`, `Mi`, `e3`, …). */
 export const quantityPattern = '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'
-const quantity = /^[+-]?(\d+(\.\d*)?|\.\d+)([numkMGTPE]|[KMGTPE]i|[eE][+-]?\d+)?$/
-
-export function isQuantity(text: string): boolean {
-  return quantity.test(text)
-}
-
 function isCidr(text: string): boolean {
   const [address = '', width = '', ...rest] = text.split('/')
   const most = isIPv4(address) ? 32 : 128

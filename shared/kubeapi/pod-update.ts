@@ -1,6 +1,6 @@
 import { canonical } from '../canonical.ts'
 import { type Cause, forbidden, invalid } from './causes.ts'
-import { asArray, asObject, type Json } from './schema.ts'
+import { asArray, asObject, isObject, type Json } from './schema.ts'
 
 const allowed =
   'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,' +
@@ -40,17 +40,21 @@ function withoutImages(containers: unknown): unknown[] {
   return asArray(containers).map((container) => ({ ...asObject(container), image: '' }))
 }
 
-/** Names the fields that differ, for the message. */
+/** Names the first fields that differ, for the message. */
 function changed(spec: Json, old: Json): string {
-  const next = fixedPart(spec, old)
-  const before = fixedPart(old, old)
-  const names = [...new Set([...Object.keys(next), ...Object.keys(before)])]
-  const differing = names.filter((name) => canonical(next[name]) !== canonical(before[name]))
-  return differing
-    .map(
-      (name) => `spec.${name}: ${JSON.stringify(before[name]) ?? 'unset'} -> ${JSON.stringify(next[name]) ?? 'unset'}`,
-    )
-    .join('\n')
+  return differences(fixedPart(old, old), fixedPart(spec, old), 'spec').slice(0, 5).join('\n')
+}
+
+function differences(before: unknown, after: unknown, path: string): string[] {
+  if (isObject(before) && isObject(after)) {
+    const names = new Set([...Object.keys(before), ...Object.keys(after)])
+    return [...names].flatMap((name) => differences(before[name], after[name], `${path}.${name}`))
+  }
+  if (Array.isArray(before) && Array.isArray(after) && before.length === after.length) {
+    return before.flatMap((one, index) => differences(one, after[index], `${path}[${index}]`))
+  }
+  const [from, to] = [canonical(before) ?? 'unset', canonical(after) ?? 'unset']
+  return from === to ? [] : [`${path}: ${from} -> ${to}`]
 }
 
 function checkDeadline(next: unknown, old: unknown): Cause[] {

@@ -135,7 +135,7 @@ function isPattern(source: string): boolean {
 
 function checkDefault(schema: Schema, at: string): Cause[] {
   const unknown: string[] = []
-  prune(schema, schema.default, '', { dropNulls: false, unknown })
+  prune(schema, schema.default, '', { builtIn: false, unknown })
   if (unknown.length > 0) return [invalid(at, schema.default, 'must not have unknown fields')]
   return check(schema, schema.default, at)
 }

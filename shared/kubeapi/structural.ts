@@ -1,8 +1,12 @@
+import { canonicalQuantity } from './quantity.ts'
 import { isObject, type Json, type Schema, setField } from './schema.ts'
 
 export interface PruneOptions {
-  /** Built-in kinds: null says nothing, so the field goes; elsewhere null is a value for the schema to judge. */
-  dropNulls: boolean
+  /**
+   * Built-in kinds: null says nothing, so the field goes, and quantities take their one form. In custom resources values
+   * are left for the schema to judge.
+   */
+  builtIn: boolean
   /** Collects the paths of the fields that were left out. */
   unknown: string[]
 }
@@ -10,13 +14,14 @@ export interface PruneOptions {
 /** A copy of `value` without the fields that the schema does not know. What the schema preserves is shared, not copied. */
 export function prune(schema: Schema, value: unknown, path: string, options: PruneOptions): unknown {
   if (Array.isArray(value)) return schema.items === undefined ? value : pruneItems(schema.items, value, path, options)
+  if (schema.format === 'quantity' && options.builtIn) return canonicalQuantity(value)
   if (!isObject(value)) return value
   const out: Json = {}
   for (const [name, inner] of Object.entries(value)) {
     const at = path === '' ? name : `${path}.${name}`
     const field = fieldSchema(schema, name)
     if (field === undefined) options.unknown.push(at)
-    else if (inner === null && options.dropNulls) continue
+    else if (inner === null && options.builtIn) continue
     else setField(out, name, field === 'keep' ? inner : prune(field, inner, at, options))
   }
   return out
@@ -24,7 +29,7 @@ export function prune(schema: Schema, value: unknown, path: string, options: Pru
 
 function pruneItems(items: Schema, values: unknown[], path: string, options: PruneOptions): unknown[] {
   return values.map((value, index) =>
-    value === null && options.dropNulls && items.type === 'object'
+    value === null && options.builtIn && items.type === 'object'
       ? {}
       : prune(items, value, `${path}[${index}]`, options),
   )

@@ -84,8 +84,8 @@ function unreadable(kind: ApiKind, object: unknown): string | undefined {
 /** A pruned copy in the order that people expect. */
 function read(kind: ApiKind, object: Json, unknown: string[]): KubeObject {
   const { metadata, apiVersion: _apiVersion, kind: _kind, ...rest } = object
-  const meta = prune(objectMeta, metadata ?? {}, 'metadata', { dropNulls: true, unknown })
-  const body = prune(kind.schema, rest, '', { dropNulls: !kind.custom, unknown })
+  const meta = prune(objectMeta, metadata ?? {}, 'metadata', { builtIn: true, unknown })
+  const body = prune(kind.schema, rest, '', { builtIn: !kind.custom, unknown })
   return {
     apiVersion: apiVersionOf(kind),
     kind: kind.kind,

@@ -94,6 +94,12 @@ describe('defaults of pods', () => {
     ])
   })
 
+  it('quantities take one form', () => {
+    const resources = { limits: { cpu: 0.5, memory: '1024Mi' } }
+    const kept = { cpu: '500m', memory: '1Gi' }
+    expect(containerOf(withContainer({ resources }))).toMatchObject({ resources: { limits: kept, requests: kept } })
+  })
+
   it('of the host network and the account', () => {
     const { object } = podOf({
       hostNetwork: true,
@@ -365,7 +371,7 @@ describe('a rich manifest', () => {
             { name: 'http', containerPort: 8080, hostPort: 80 },
             { name: 'dns', containerPort: 53, protocol: 'UDP' },
           ],
-          resources: { limits: { cpu: 0.5, memory: '64Mi' } },
+          resources: { limits: { cpu: '500m', memory: '64Mi' } },
           lifecycle: { preStop: { exec: { command: ['sync'] } }, postStart: { httpGet: { port: 'http' } } },
           readinessProbe: { grpc: { port: 9 }, initialDelaySeconds: 3 },
           securityContext: {
