@@ -95,15 +95,19 @@ test.each<[string, (server: Awaited<ReturnType<typeof kubeRig>>['server']) => vo
   await eventually(() => catalog.get('configmaps/default/goes') === undefined)
 })
 
-test('a break is resumed where it was: nothing is listed again', async () => {
+test('a break is resumed after the last event: nothing is listed or told again', async () => {
   const { server, kube, catalog, counters } = await kubeRig()
   catalog.start()
   await catalog.ready
-  await eventually(() => server.watches('configmaps') === 1)
   const lists = counters.get('lists')
+  const { metadata } = await kube.create(inDefault('configmaps'), configMap('first'))
+  await eventually(() => catalog.get('configmaps/default/first'))
+  server.asked.splice(0)
   server.resetWatches()
-  await kube.create(inDefault('configmaps'), configMap('comes'))
-  await eventually(() => catalog.get('configmaps/default/comes'))
+  await kube.create(inDefault('configmaps'), configMap('second'))
+  await eventually(() => catalog.get('configmaps/default/second'))
+  const resumed = server.asked.find(({ path, query }) => path.endsWith('/configmaps') && query.has('watch'))
+  expect(resumed?.query.get('resourceVersion')).toBe(metadata.resourceVersion)
   expect(counters.get('lists')).toBe(lists)
 })
 

@@ -129,10 +129,12 @@ test('a pod that has stopped as asked goes, with its last status', async () => {
   const rig = await writerRig()
   const report = await pod(rig)
   const stopped = { ...report, stopped: true, status: { phase: 'Succeeded' } }
-  expect(await rig.writer.accept('edge-1', stopped)).toMatchObject({ is: 'refused' })
+  expect(await rig.writer.accept('edge-1', { ...report, stopped: true })).toMatchObject({ is: 'refused' })
   await rig.kube.delete(`${pods}/web`)
   expect(await rig.writer.accept('edge-1', stopped)).toEqual(accepted)
   await expect(rig.kube.get(`${pods}/web`)).rejects.toMatchObject({ code: 404 })
+  const last = rig.server.asked.findLast(({ method }) => method === 'DELETE')
+  expect(JSON.parse(last?.body ?? '')).toMatchObject({ gracePeriodSeconds: 0, preconditions: { uid: report.uid } })
   expect(await rig.writer.accept('edge-1', stopped)).toEqual(accepted)
 })
 
