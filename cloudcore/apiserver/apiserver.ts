@@ -19,7 +19,7 @@ import { Authority, type ServerNames } from '../identity/authority.ts'
 import { keepFile } from '../identity/keep-file.ts'
 import { kubeconfigText } from '../identity/kubeconfig.ts'
 import { adminToken, authenticator } from './authentication.ts'
-import { authorize } from './authorization.ts'
+import { authorizer } from './authorization.ts'
 import { startCompaction } from './compaction.ts'
 import { databaseName, openDatabase } from './database.ts'
 import { startEventRetention } from './event-retention.ts'
@@ -118,7 +118,7 @@ async function openServer(
     storage: store,
     registry: new Registry([...builtIns, ...reviewKinds], store),
     hub,
-    authorize,
+    authorize: authorizer(store),
     clock,
     log,
     uid: randomUUID,

@@ -9,6 +9,14 @@ export interface Pair {
   key: string
 }
 
+export interface ClientName {
+  /** The user, for instance `system:node:edge-1`. */
+  user: string
+  groups: readonly string[]
+  /** For how long it is good, in days. */
+  days: number
+}
+
 export interface ServerNames {
   dns: readonly string[]
   ips: readonly string[]
@@ -63,6 +71,15 @@ export class Authority {
     const pair = await makeServer(this.#pair, names, this.#clock.now())
     keepFile(path, pair.cert + pair.key)
     return { pair, renewed: true }
+  }
+
+  /** A new certificate for a client, and its key. */
+  clientPair({ user, groups, days }: ClientName): Promise<Pair> {
+    return issue(this.#pair, this.#clock.now(), {
+      subject: [{ CN: [user] }, ...groups.map((group) => ({ O: [group] }))],
+      days,
+      usage: 'client',
+    })
   }
 }
 
@@ -140,31 +157,47 @@ async function makeAuthority(now: number): Promise<Pair> {
   return { cert: ended(cert.toString('pem')), key: await keyPem(keys) }
 }
 
-async function makeServer(authority: Pair, { dns, ips }: ServerNames, now: number): Promise<Pair> {
+function makeServer(authority: Pair, names: ServerNames, now: number): Promise<Pair> {
+  return issue(authority, now, { subject: [{ CN: ['kube-apiserver'] }], days: serverDays, usage: 'server', names })
+}
+
+interface Wish {
+  subject: { [field: string]: string[] }[]
+  days: number
+  usage: 'server' | 'client'
+  names?: ServerNames
+}
+
+/** Makes a key and signs a certificate for it, which ends no later than the authority's own. */
+async function issue(authority: Pair, now: number, { subject, days, usage, names }: Wish): Promise<Pair> {
   const x509 = await load()
   const keys = await newKeys()
   const issuer = new x509.X509Certificate(authority.cert)
-  const names = [
-    ...dns.map((value) => ({ type: 'dns' as const, value })),
-    ...ips.map((value) => ({ type: 'ip' as const, value })),
-  ]
+  const { serverAuth, clientAuth } = x509.ExtendedKeyUsage
   const cert = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: 'CN=kube-apiserver',
+    subject,
     issuer: issuer.subject,
     notBefore: new Date(now - skew),
-    notAfter: new Date(Math.min(now + serverDays * day, issuer.notAfter.getTime())),
+    notAfter: new Date(Math.min(now + days * day, issuer.notAfter.getTime())),
     signingAlgorithm: algorithm,
     publicKey: keys.publicKey,
     signingKey: await importKey(authority.key),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(names),
+      new x509.ExtendedKeyUsageExtension([usage === 'server' ? serverAuth : clientAuth]),
+      ...(names === undefined ? [] : [new x509.SubjectAlternativeNameExtension(alternatives(names))]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   })
   return { cert: ended(cert.toString('pem')), key: await keyPem(keys) }
+}
+
+function alternatives({ dns, ips }: ServerNames) {
+  return [
+    ...dns.map((value) => ({ type: 'dns' as const, value })),
+    ...ips.map((value) => ({ type: 'ip' as const, value })),
+  ]
 }

@@ -17,6 +17,8 @@ export interface Attributes {
   subresource: string
   namespace: string
   name: string
+  /** The field selector of a list or watch. */
+  fields: string
   /** For what is no resource: `/healthz`. */
   path: string
 }

@@ -55,7 +55,7 @@ async function route(options: HandlerOptions, request: ApiRequest): Promise<Answ
   const target = parseTarget(path)
   if (target.is === 'other') return document(options, request, target.path)
   const verb = verbOf(request.method, target, query)
-  check(options, request.user, { ...target, verb, path: '' })
+  check(options, request.user, { ...target, verb, fields: query.get('fieldSelector') ?? '', path: '' })
   const kind = options.registry.find(target.group, target.version, target.resource)
   if (kind === undefined) throw noSuchPath()
   const call: Call = { ...options, request, kind, target, verb, query }
@@ -78,7 +78,7 @@ function warned(answer: Answer, warning: string): Answer {
 }
 
 function document(options: HandlerOptions, { method, headers, user }: ApiRequest, path: string): Answer {
-  const attributes = { group: '', resource: '', subresource: '', namespace: '', name: '' }
+  const attributes = { group: '', resource: '', subresource: '', namespace: '', name: '', fields: '' }
   check(options, user, { ...attributes, verb: method.toLowerCase(), path })
   const { contentType, body } = documentFor({
     method,
@@ -133,9 +133,14 @@ function refusal({ log }: HandlerOptions, request: ApiRequest, error: unknown): 
 
 /** Who wrote what is always told; reads only when somebody looks closely. */
 function logAccess({ log, clock }: HandlerOptions, request: ApiRequest, answer: Answer, started: number): void {
-  const write = request.method !== 'GET' && request.method !== 'HEAD'
+  const write = request.method !== 'GET' && request.method !== 'HEAD' && !isHeartbeat(request)
   const ms = Math.round((clock.monotonic() - started) * 10) / 10
   const { method, url, user } = request
   const agent = header(request.headers['user-agent'])?.slice(0, 80)
   log[write ? 'info' : 'debug']({ user: user.name, method, url, code: answer.code, ms, agent }, 'api')
+}
+
+/** The renewal of a Lease: every node, every few seconds. */
+function isHeartbeat({ method, url }: ApiRequest): boolean {
+  return (method === 'PUT' || method === 'PATCH') && url.includes('/leases/')
 }

@@ -81,6 +81,7 @@ function attributesOf(spec: Json): Attributes {
     subresource: text(resource.subresource),
     namespace: text(resource.namespace),
     name: text(resource.name),
+    fields: text(asObject(resource.fieldSelector).rawSelector),
     path: text(path.path),
   }
 }
