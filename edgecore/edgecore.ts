@@ -55,15 +55,24 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
     add({ stop: async () => store.close() })
     const objects = new Objects(store.db)
     const outbox = new Outbox(store.db, clock)
+    const holding = new Holding(store, objects, usable)
     const common = { store, objects, outbox, clock, log, nodeName: settings.nodeName }
 
     const runtime = await SimulatedRuntime.open({ store, clock, scheduler: systemScheduler, bootId: bootId() })
     const devices = add(await startDevices({ ...common, host: settings.mqttHost, port: settings.mqttPort, random }))
-    const pods = add(startPods({ ...common, runtime, dataDir: settings.data, hostIP: internalIP() }))
+    const pods = add(
+      startPods({
+        ...common,
+        runtime,
+        dataDir: settings.data,
+        hostIP: internalIP(),
+        verified: () => holding.complete,
+      }),
+    )
     add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
 
     const cloud =
-      settings.cloud === undefined ? undefined : add(openCloud({ ...common, settings, random, devices, pods }))
+      settings.cloud === undefined ? undefined : add(openCloud({ ...common, holding, settings, random, devices, pods }))
     if (settings.metricsAddress !== null) {
       const parts: EdgeParts = { objects, outbox, cloud }
       const { host, port } = settings.metricsAddress
@@ -89,7 +98,7 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
 interface CloudOptions {
   settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud'>
   store: Store
-  objects: Objects
+  holding: Holding
   outbox: Outbox
   devices: Devices
   pods: Pods
@@ -105,8 +114,7 @@ export interface Cloud extends Service {
 }
 
 /** The link with its two users: the conversation about what this node holds, and the drain of its reports. */
-function openCloud({ settings, store, objects, outbox, devices, pods, clock, random, log }: CloudOptions): Cloud {
-  const holding = new Holding(store, objects, usable)
+function openCloud({ settings, store, holding, outbox, devices, pods, clock, random, log }: CloudOptions): Cloud {
   const run = randomUUID().slice(0, 8)
   let talks = 0
   const conversation = new Conversation({

@@ -103,6 +103,8 @@ const Changes = z.object({
   digest: Digest,
   put: z.array(z.tuple([KeyText, Content])),
   drop: z.array(KeyText),
+  /** With this change the edge holds all that it should; false while more is on its way. */
+  complete: z.boolean(),
 })
 
 /** "I don't know what you hold: send your inventory." */
@@ -177,7 +179,7 @@ const dictionary = Buffer.from(
     '{"is":"applied","talk":"","epoch":"","revision":1,"digest":"',
     '{"is":"compare","talk":"","is":"inventory","talk":"","part":0,"of":1,"items":[["pods/default/","configmaps/default/","secrets/default/",',
     '"devices/default/","devicemodels/default/',
-    '{"is":"changes","talk":"","epoch":"","from":1,"to":2,"base":"","digest":"","put":[["","drop":[]}',
+    '{"is":"changes","talk":"","epoch":"","from":1,"to":2,"base":"","digest":"","put":[["","drop":[],"complete":true}',
     '{"is":"same","talk":"","epoch":"","revision":1,"digest":"',
     '{"is":"have","protocol":1,"talk":"","epoch":"","revision":1,"digest":"","count":1,"why":"connect","edgecore":"0.1.0"}',
   ].join(''),

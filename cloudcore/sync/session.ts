@@ -307,6 +307,7 @@ export class Session {
       digest: this.#sent.digest,
       put: contents,
       drop,
+      complete: this.#dirty.size === 0,
     }
     this.#sentAt = frame.to
     return { frame, put, sentAt: now }

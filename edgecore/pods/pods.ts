@@ -8,7 +8,7 @@ import type { Service } from '@kedge/shared/service'
 import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import { PodStatuses } from '../store/pods.ts'
-import { getMeta, type Store } from '../store/store.ts'
+import type { Store } from '../store/store.ts'
 import { Images } from './images.ts'
 import { Mounts } from './mounts.ts'
 import type { PodName, Runtime } from './runtime.ts'
@@ -29,9 +29,9 @@ export interface PodsOptions {
   scheduler?: Scheduler
   /**
    * Whether what this node holds was verified with the cloud at least once; until then nothing that runs is taken down
-   * for not being in it. Unless given: whether the store holds an epoch.
+   * for not being in it.
    */
-  verified?: () => boolean
+  verified: () => boolean
 }
 
 export interface Pods extends Service {
@@ -71,7 +71,7 @@ class PodManager implements Pods {
     this.#mounts = new Mounts(dataDir)
     this.#images = new Images(runtime, clock)
     this.#statuses = new PodStatuses(store.db)
-    this.#verified = options.verified ?? (() => Boolean(getMeta(store.db, 'epoch')))
+    this.#verified = options.verified
     this.#unwatch = runtime.watch((pod) => this.#wake(pod))
     for (const { key } of options.objects.list('pods')) this.#wake(nameOf(key))
     this.#sweep()

@@ -11,7 +11,7 @@ export interface ConversationOptions {
   holding: Holding
   /** Hands a frame to the link; false when the link is down. */
   send: (frame: UpFrame) => boolean
-  /** These keys changed and are committed; may be called with keys whose content is as before. */
+  /** These keys changed and are committed; without keys, what is held was confirmed to be all there is. */
   wake: (keys: readonly Key[]) => void
   /** A new name for a conversation, never used before. */
   newTalk: () => string
@@ -134,6 +134,7 @@ export class Conversation {
     this.#whenCommitted(this.#options.holding.adopt(epoch, revision), () => {
       this.#options.log.info({ epoch, revision }, 'in sync')
       this.#applied()
+      this.#options.wake([])
     })
   }
 

@@ -26,6 +26,11 @@ export type Usable = (key: Key, content: KubeObject) => string | undefined
 export class Holding {
   epoch = ''
   revision = 0
+  /**
+   * Whether this database has ever held all that it should: until then, what is missing proves nothing, and no pod is
+   * stopped for not being there.
+   */
+  complete = false
   #inventory = new Map<Key, Hash>()
   #digest = new RunningDigest(emptyDigest)
   readonly #store: Pick<Store, 'db' | 'commit'>
@@ -51,6 +56,7 @@ export class Holding {
   reload(): void {
     this.epoch = getMeta(this.#store.db, 'epoch') ?? ''
     this.revision = Number(getMeta(this.#store.db, 'revision') ?? '0')
+    this.complete = getMeta(this.#store.db, 'complete') === '1'
     this.#inventory = this.#objects.inventory()
     this.#digest = new RunningDigest(emptyDigest)
     for (const hash of this.#inventory.values()) this.#digest.add(hash)
@@ -65,6 +71,7 @@ export class Holding {
   adopt(epoch: string, revision: number): Promise<void> {
     this.epoch = epoch
     this.revision = revision
+    this.complete = true
     return this.#store.commit(() => this.#writePlace(epoch, revision))
   }
 
@@ -80,6 +87,7 @@ export class Holding {
     this.#digest = new RunningDigest(staged.digest)
     this.epoch = changes.epoch
     this.revision = changes.to
+    this.complete ||= changes.complete
     return this.#store.commit(() => {
       for (const { key, text, hash, refused } of staged.put) this.#objects.put(key, text, hash, refused)
       for (const key of staged.drop) this.#objects.drop(key)
@@ -111,5 +119,6 @@ export class Holding {
   #writePlace(epoch: string, revision: number): void {
     setMeta(this.#store.db, 'epoch', epoch)
     setMeta(this.#store.db, 'revision', String(revision))
+    if (this.complete) setMeta(this.#store.db, 'complete', '1')
   }
 }

@@ -36,6 +36,7 @@ describe('a frame', () => {
       digest: emptyDigest,
       put: [['configmaps/default/c', { metadata: { name: 'c' }, data: { ключ: '€\n"', other: '' } }]],
       drop: ['pods/default/p'],
+      complete: true,
     }
     expect(decodeDown(encodeFrame(frame))).toEqual({ ok: true, frame })
   })

@@ -134,15 +134,15 @@ describe('changes on their way', () => {
     expect(next?.put).toMatchObject([[key('late'), { data: { value: '2' } }]])
   })
 
-  test('add before they remove', () => {
+  test('add before they remove, and say which one completes the set', () => {
     const big = 'x'.repeat(300 * 1024)
     const [first] = changesIn(on({ is: 'moved', keys: [want('gone', '1')] }))
     on(applied(first as Frame<'changes'>))
     const frames = changesIn(on({ is: 'moved', keys: [unwant('gone'), want('a', big), want('b', big)] }))
-    expect(frames.map(({ put, drop }) => [put.map(([each]) => each), drop])).toEqual([
-      [[key('a')], []],
-      [[key('b')], []],
-      [[], [key('gone')]],
+    expect(frames.map(({ put, drop, complete }) => [put.map(([each]) => each), drop, complete])).toEqual([
+      [[key('a')], [], false],
+      [[key('b')], [], false],
+      [[], [key('gone')], true],
     ])
   })
 

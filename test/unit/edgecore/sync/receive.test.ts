@@ -19,6 +19,7 @@ const changes: Frame<'changes'> = {
   digest: other,
   put: [],
   drop: [],
+  complete: true,
 }
 const compare: Frame<'compare'> = { is: 'compare', talk: 'run.2' }
 
