@@ -269,11 +269,13 @@ interface Page extends KubeList {
 
 function listPage(list: KubeObject): Page {
   const metadata = list.metadata as { resourceVersion?: string; continue?: string } | undefined
-  if (!Array.isArray(list.items)) throw new Error(`not a list: ${String(list.kind)}`)
+  // Go writes an empty list as null where nobody thought of it.
+  const found = list.items ?? []
+  if (!Array.isArray(found) || metadata === undefined) throw new Error(`not a list: ${String(list.kind)}`)
   // Items of a list leave out what the list says once: their kind.
   const kind = String(list.kind ?? '').replace(/List$/, '')
-  const items = (list.items as KubeObject[]).map((item) => ({ apiVersion: list.apiVersion, kind, ...item }))
-  return { items, resourceVersion: metadata?.resourceVersion ?? '', next: metadata?.continue ?? '' }
+  const items = (found as KubeObject[]).map((item) => ({ apiVersion: list.apiVersion, kind, ...item }))
+  return { items, resourceVersion: metadata.resourceVersion ?? '', next: metadata.continue ?? '' }
 }
 
 function watchEvent(line: string, what: string): WatchEvent {

@@ -40,7 +40,7 @@ export async function ensureCrds(options: EnsureCrdsOptions): Promise<void> {
     const look = await attemptOnce(options, pending)
     if (look.missing.length === 0) return
     if (signal?.aborted) throw new Error('stopped while waiting for the device CRDs')
-    if (clock.monotonic() >= end) throw new UserError(`${look.why}; ${advice}`)
+    if (clock.monotonic() >= end) throw new UserError(look.why)
     pending = look.pending
     await sleep(100 + delay(attempt, { base: 200, cap: 2000 }, random()), signal)
   }
@@ -61,10 +61,10 @@ async function attemptOnce({ kube, log }: EnsureCrdsOptions, crds: KubeObject[])
     return {
       pending: [],
       missing,
-      why: `Kubernetes does not serve ${missing.join(', ')} of ${devicesGroup}/${devicesVersion}`,
+      why: `Kubernetes does not serve ${missing.join(', ')} of ${devicesGroup}/${devicesVersion}; ${advice}`,
     }
   } catch (error) {
-    return { pending: crds, missing: needed, why: `the device CRDs could not be made sure of: ${explain(error)}` }
+    return { pending: crds, missing: needed, why: `Kubernetes cannot be asked for the device CRDs: ${explain(error)}` }
   }
 }
 

@@ -55,8 +55,13 @@ export class Credentials {
   }
 
   #agentFor(cluster: { server: string; proxyUrl?: string }, options: https.RequestOptions): http.Agent {
-    const tls = Object.fromEntries(tlsFields.map((field) => [field, options[field]]))
-    const made = JSON.stringify([cluster.server, cluster.proxyUrl, ...Object.values(tls).map(String)])
+    const given = tlsFields.filter((field) => options[field] !== undefined)
+    const tls = Object.fromEntries(given.map((field) => [field, options[field]]))
+    const made = JSON.stringify([
+      cluster.server,
+      cluster.proxyUrl,
+      ...given.map((field) => `${field} ${options[field]}`),
+    ])
     if (this.#agent?.made === made) return this.#agent.agent
     // What is under way on the old connections breaks off and is tried again with the new certificate.
     this.#agent?.agent.destroy()
@@ -91,9 +96,14 @@ function loadFile(config: KubeConfig, path: string): void {
   } catch (cause) {
     throw new UserError(`kubeconfig ${path} cannot be read: ${explain(cause)}`, { cause })
   }
-  const server = config.getCurrentCluster()?.server
+  const cluster = config.getCurrentCluster()
+  const server = cluster?.server
   if (!server) throw new UserError(`kubeconfig ${path}: current-context names no context with a cluster and a server`)
   if (!URL.canParse(server)) throw new UserError(`kubeconfig ${path}: server "${server}" is not a URL`)
+  if (server.startsWith('http:') && !cluster?.skipTLSVerify)
+    throw new UserError(
+      `kubeconfig ${path}: server "${server}" is not HTTPS: add insecure-skip-tls-verify: true to allow it`,
+    )
 }
 
 function loadInCluster(config: KubeConfig): void {

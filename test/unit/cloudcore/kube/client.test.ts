@@ -1,8 +1,8 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Kube, openKube } from '@kedge/cloudcore/kube/client'
 import { KubeError } from '@kedge/cloudcore/kube/errors'
-import { UserError } from '@kedge/shared/errors'
+import { explain, UserError } from '@kedge/shared/errors'
 import type { KubeObject } from '@kedge/shared/objects'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../../../support/eventually.ts'
@@ -15,6 +15,12 @@ const configMaps = '/api/v1/namespaces/default/configmaps'
 function configMap(name: string, data: Record<string, string> = {}): KubeObject {
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data }
 }
+
+const httpConfig = `clusters: [{name: a, cluster: {server: "http://127.0.0.1:1"}}]
+users: [{name: a, user: {}}]
+contexts: [{name: a, context: {cluster: a, user: a}}]
+current-context: a
+`
 
 async function faulty(options = {}): Promise<{ server: FaultyKube; kube: Kube }> {
   const server = await startFaultyKube()
@@ -41,6 +47,34 @@ test('speaks TLS with the certificate authority and the token of a kubeconfig', 
   })
   await kube.delete(`${configMaps}/one`, { preconditions: { uid: created.metadata.uid }, gracePeriodSeconds: 0 })
   await expect(kube.get(`${configMaps}/one`)).rejects.toMatchObject({ code: 404, reason: 'NotFound' })
+})
+
+test('does not trust a server that the certificate authority of the kubeconfig has not signed for', async () => {
+  const [server, another] = [await startTestServer(), await startTestServer()]
+  for (const one of [server, another]) onTestFinished(() => one.stop())
+  const authority = (path: string) => /certificate-authority-data: *\S+/.exec(readFileSync(path, 'utf8'))?.[0] ?? ''
+  const path = join(tempDir(), 'kubeconfig')
+  const text = readFileSync(server.kubeconfig, 'utf8')
+  writeFileSync(path, text.replace(authority(server.kubeconfig), authority(another.kubeconfig)))
+  expect(readFileSync(path, 'utf8')).not.toBe(text)
+  const kube = openKube({ kubeconfig: path })
+  onTestFinished(() => kube.close())
+  const error = await kube.get(configMaps).catch((caught: unknown) => caught)
+  expect(explain(error)).toMatch(/certificate/)
+})
+
+test('finds a server again that has moved with its kubeconfig', async () => {
+  const server = await startTestServer()
+  const path = join(tempDir(), 'kubeconfig')
+  writeFileSync(path, readFileSync(server.kubeconfig))
+  const kube = openKube({ kubeconfig: path })
+  onTestFinished(() => kube.close())
+  await kube.list(configMaps)
+  await server.stop()
+  const moved = await startTestServer()
+  onTestFinished(() => moved.stop())
+  writeFileSync(path, readFileSync(moved.kubeconfig))
+  await eventually(() => kube.list(configMaps))
 })
 
 test('lists in pages, and gives items their kind', async () => {
@@ -171,6 +205,7 @@ test('a watch that the server never ends is given up soon after its time', async
 test.each([
   ['that is not there', undefined, 'cannot be read'],
   ['that is no YAML', '{', 'cannot be read'],
+  ['without TLS', httpConfig, 'not HTTPS'],
   ['without a context', 'clusters: []\nusers: []\ncontexts: []\n', 'current-context'],
 ])('a kubeconfig %s is told by its path', (_, text, expected) => {
   const path = join(tempDir(), 'kubeconfig')

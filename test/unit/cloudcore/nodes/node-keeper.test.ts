@@ -124,6 +124,13 @@ test('a node that lost its Ready while it was away has it back', async () => {
   await eventually(async () => (await condition(rig, 'edge-9', 'Ready'))?.reason === 'EdgeReady')
 })
 
+test('it has it back also when cloudcore has forgotten what it said', async () => {
+  const rig = await writerRig()
+  await rig.kube.patchStatus(nodePath('edge-1'), { status: { conditions: [{ type: 'Ready', status: 'Unknown' }] } })
+  rig.nodes.connected('edge-1')
+  await eventually(async () => (await condition(rig, 'edge-1', 'Ready'))?.status === 'True')
+})
+
 test('a deleted Node is registered again by the next report', async () => {
   const rig = await writerRig()
   rig.nodes.connected('edge-9')
