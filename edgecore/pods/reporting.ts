@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { canonical } from '@kedge/shared/canonical'
 import type { Clock } from '@kedge/shared/clock'
 import type { EventReport, PodReport } from '@kedge/shared/reports'
+import { newEventId } from '../reports/event-id.ts'
 import type { Outbox } from '../store/outbox.ts'
 import type { PodStatuses } from '../store/pods.ts'
 import type { Store } from '../store/store.ts'
@@ -87,7 +87,7 @@ function reportOf(event: PodEvent & { at: number }, { namespace, name, uid }: Po
   const regarding = { apiVersion: 'v1', kind: 'Pod', namespace, name, uid: event.uid ?? uid }
   return {
     is: 'event',
-    id: randomUUID(),
+    id: newEventId(at),
     regarding,
     type,
     reason,
