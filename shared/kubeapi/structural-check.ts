@@ -1,13 +1,15 @@
 import { type Cause, forbidden, invalid, notSupported, required } from './causes.ts'
 import { check, pattern } from './check.ts'
 import { asArray, asObject, isObject, type Json, type Schema } from './schema.ts'
+import { misshapen } from './schema-shape.ts'
 import { prune } from './structural.ts'
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string']
 
 /** Whether the schema of a custom resource is structural and within what this server enforces. */
 export function checkStructural(root: unknown, at: string): { causes: Cause[]; warnings: string[] } {
-  const out = { causes: [] as Cause[], warnings: [] as string[] }
+  const out = { causes: misshapen(root, at), warnings: [] as string[] }
+  if (out.causes.length > 0) return out
   const schema = asObject(root)
   if (schema.type !== 'object') {
     const fault =

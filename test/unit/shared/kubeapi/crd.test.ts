@@ -147,6 +147,25 @@ describe('definitions', () => {
         `${at}.properties[spec].items.properties[k].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property`,
       ],
     ],
+    [
+      { type: 'object', required: 'a' },
+      [
+        `${at}.properties[spec].required: Invalid value: "string": ${at}.properties[spec].required must be of type array: "string"`,
+      ],
+    ],
+    [
+      { type: 'object', properties: { a: 'x' } },
+      [
+        `${at}.properties[spec].properties[a]: Invalid value: "string": ${at}.properties[spec].properties[a] must be of type object: "string"`,
+      ],
+    ],
+    [
+      { type: 'array', items: { type: 'string' }, 'x-kubernetes-list-type': 'bag' },
+      [
+        `${at}.properties[spec].x-kubernetes-list-type: Unsupported value: "bag": supported values: "atomic", "map", "set"`,
+      ],
+    ],
+    [{ type: 'object', required: null, anyOf: null }, []],
     [{ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }, []],
     [{ type: 'object', 'x-kubernetes-preserve-unknown-fields': true }, []],
   ])('with a spec of %j', (spec, expected) => expect(told(withSpec(spec))).toEqual(expected))
