@@ -7,7 +7,7 @@ import type { HeldObject, Objects } from '../store/objects.ts'
 import type { DeviceRow, TwinTable } from '../store/twins.ts'
 import { type Member, membershipUpdated } from './messages.ts'
 import { deviceEvent } from './refusals.ts'
-import type { Entry } from './registry.ts'
+import { descriptionOf, type Entry } from './registry.ts'
 import { type Context, desiredOf, type Message, type Outcome, type Requests } from './requests.ts'
 import type { Transaction } from './writer.ts'
 
@@ -23,26 +23,35 @@ interface Moves {
   removed: Member[]
 }
 
+const undescribed: Described = { device: undefined, model: new Map(), problem: undefined }
+
 /** Brings what the cloud wants of devices into their twins. Called inside the writer's transaction. */
 export class Cloud {
   readonly #context: Context & { objects: Objects; requests: Requests }
+  /** Models read in the work under way. */
+  readonly #models = new Map<Key, Pick<Described, 'model' | 'problem'>>()
 
   constructor(context: Context & { objects: Objects; requests: Requests }) {
     this.#context = context
   }
 
-  /** Fills the registry from the database, as it was left. */
+  /** Fills the registry from the database, as it was left; what the cloud wants comes with `apply`. */
   load(table: TwinTable): void {
     const { registry } = this.#context
     registry.clear()
     const twins = table.all()
     for (const row of table.devices()) {
       const [namespace = '', name = ''] = row.device.split('/')
-      const held = this.#context.objects.get(keyOf('devices', namespace, name))
-      const described = held
-        ? this.#describe(held, namespace)
-        : { device: undefined, model: new Map(), problem: undefined }
-      registry.add(entryOf({ ...row, namespace, name }, described, twins.get(row.device) ?? new Map()))
+      registry.add(entryOf({ ...row, namespace, name }, undescribed, twins.get(row.device) ?? new Map()))
+    }
+  }
+
+  /** Reads anew what the cloud says of every device, without applying it. */
+  describe(): void {
+    this.#models.clear()
+    for (const entry of this.#context.registry.all()) {
+      const held = this.#context.objects.get(keyOf('devices', entry.namespace, entry.name))
+      if (held) Object.assign(entry, this.#describe(held, entry.namespace))
     }
   }
 
@@ -61,6 +70,7 @@ export class Cloud {
   apply(transaction: Transaction, keys: readonly Key[]): Outcome {
     const outcome: Outcome = { messages: [], desired: new Map(), touched: [] }
     const moves: Moves = { added: [], removed: [] }
+    this.#models.clear()
     for (const device of this.#devicesOf(keys)) {
       outcome.touched.push(`${device.namespace}/${device.name}`)
       try {
@@ -92,7 +102,7 @@ export class Cloud {
     if (!held) return
     const described = this.#describe(held, namespace)
     const entry = stays ? known : this.#add(transaction, { namespace, name, uid }, described)
-    if (!stays) moves.added.push({ id, name, description: described.device?.metadata.labels?.description })
+    if (!stays) moves.added.push({ id, name, description: descriptionOf(described.device) })
     this.#update(transaction, { entry, described, outcome })
   }
 
@@ -166,11 +176,18 @@ export class Cloud {
     return { device: parsed.device, ...this.#model(parsed.device, namespace) }
   }
 
-  #model({ spec }: Device, namespace: string): { model: Model; problem: string | undefined } {
-    const none: Model = new Map()
+  #model({ spec }: Device, namespace: string): Pick<Described, 'model' | 'problem'> {
     const name = spec?.deviceModelRef?.name
-    if (!name) return { model: none, problem: 'spec.deviceModelRef.name is missing: name a DeviceModel' }
-    const held = this.#context.objects.get(keyOf('devicemodels', namespace, name))
+    if (!name) return { model: undescribed.model, problem: 'spec.deviceModelRef.name is missing: name a DeviceModel' }
+    const key = keyOf('devicemodels', namespace, name)
+    const model = this.#models.get(key) ?? this.#readModel(key, { namespace, name })
+    this.#models.set(key, model)
+    return model
+  }
+
+  #readModel(key: Key, { namespace, name }: { namespace: string; name: string }): Pick<Described, 'model' | 'problem'> {
+    const held = this.#context.objects.get(key)
+    const none: Model = new Map()
     if (!held) return { model: none, problem: `there is no DeviceModel ${name} in namespace ${namespace}` }
     const parsed = parseDeviceModel(held.content)
     if (!parsed.ok) return { model: none, problem: `DeviceModel ${name} cannot be read: ${parsed.reason}` }

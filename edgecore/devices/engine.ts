@@ -148,6 +148,7 @@ export class Engine {
   #recover(): void {
     if (this.#stopped !== undefined) return
     this.#cloud.load(this.#table)
+    this.#cloud.describe()
     for (const key of this.#cloud.allKeys()) this.#unapplied.add(key)
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined

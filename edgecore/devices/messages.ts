@@ -41,7 +41,7 @@ export function readTwinUpdate(payload: Buffer): Read<Update> {
   if (!isRecord(body.twin)) return bad(eventId, malformed)
   const update = new Map<string, PropertyUpdate | null>()
   for (const [property, value] of Object.entries(body.twin)) {
-    if (!isPropertyName(property)) return bad(eventId, badKey, property.slice(0, 128))
+    if (!isPropertyName(property)) return bad(eventId, badKey, clip(property))
     const write = value === null ? null : readProperty(value)
     if (write === undefined) return bad(eventId, malformed, property)
     update.set(property, write)
@@ -74,9 +74,14 @@ export function readState(payload: Buffer): Read<string> {
   const { eventId, body } = request
   if (typeof body.state !== 'string') return bad(eventId, malformed)
   if (!states.has(body.state.toLowerCase())) {
-    return bad(eventId, `the state must be one of ${[...states].join(', ')}, not ${body.state.slice(0, 64)}`)
+    return bad(eventId, `the state must be one of ${[...states].join(', ')}, not ${clip(body.state)}`)
   }
   return { ok: true, eventId, body: body.state }
+}
+
+/** As much of a client's text as is told back to it. */
+function clip(text: string): string {
+  return [...text.slice(0, 256)].slice(0, 128).join('')
 }
 
 /** Whether a device in this state can be talked to. */

@@ -88,3 +88,9 @@ export class Registry {
     return this.find(alone)?.id === id ? [{ namespace, name }, alone] : [{ namespace, name }]
   }
 }
+
+/** What `membership` messages say of a device: its label `description`; a virtual device without one is called so. */
+export function descriptionOf(device: Device | undefined): string | undefined {
+  const virtual = device?.spec?.protocol?.protocolName === 'virtual' ? 'virtual device' : undefined
+  return device?.metadata.labels?.description ?? virtual
+}

@@ -19,7 +19,7 @@ import {
   updateResult,
 } from './messages.ts'
 import { deviceEvent, type Refusals } from './refusals.ts'
-import type { Entry, Registry } from './registry.ts'
+import { descriptionOf, type Entry, type Registry } from './registry.ts'
 import type { Transaction } from './writer.ts'
 
 export interface Message {
@@ -217,5 +217,5 @@ export function desiredOf({ id }: Entry, changes: readonly Change[]): Map<string
 }
 
 function summary({ namespace, name, device, state, heard }: Entry): DeviceSummary {
-  return { namespace, name, description: device?.metadata.labels?.description ?? '', state, lastOnline: heard }
+  return { namespace, name, description: descriptionOf(device) ?? '', state, lastOnline: heard }
 }

@@ -33,7 +33,6 @@ type RawDevice = Omit<DeviceRow, 'lastOnline'> & { last_online: number | null }
 export class TwinTable {
   readonly #devices
   readonly #twins
-  readonly #twinsOf
   readonly #putDevice
   readonly #dropDevice
   readonly #putTwin
@@ -42,7 +41,6 @@ export class TwinTable {
   constructor(db: Database) {
     this.#devices = db.prepare<[], RawDevice>('SELECT * FROM devices ORDER BY device')
     this.#twins = db.prepare<[], Row>('SELECT * FROM twins ORDER BY device, property')
-    this.#twinsOf = db.prepare<[string], Row>('SELECT * FROM twins WHERE device = ? ORDER BY property')
     this.#putDevice = db.prepare(
       'INSERT OR REPLACE INTO devices (device, uid, state, last_online) VALUES (@device, @uid, @state, @lastOnline)',
     )
@@ -66,11 +64,6 @@ export class TwinTable {
       byDevice.set(row.device, twins.set(row.property, read(row)))
     }
     return byDevice
-  }
-
-  /** The twins of one device, tombstones included. */
-  of(device: string): Map<string, Twin> {
-    return new Map(this.#twinsOf.all(device).map((row) => [row.property, read(row)]))
   }
 
   putDevice(row: DeviceRow): void {

@@ -147,6 +147,31 @@ test('a driver hears of edits, restarts for other changes and stops with its dev
   ])
 })
 
+test('a restart waits for the stop, and only the newest description starts', async () => {
+  const calls: string[] = []
+  const stops: (() => void)[] = []
+  const driver: Driver = {
+    protocols: ['recorder'],
+    start: ({ spec }) => {
+      calls.push(`start ${spec.protocol?.configData?.port}`)
+      return { desired: () => undefined, stop: () => new Promise((resolve) => stops.push(resolve)) }
+    },
+  }
+  const node = await DeviceNode.start({ drivers: [driver] })
+  const at = (port: number) => device('lamp', { protocol: { ...recorded, configData: { port } } })
+  await node.apply(model(), at(1))
+  await node.apply(at(2))
+  await node.apply(at(3))
+  expect(calls).toEqual(['start 1'])
+  stops[0]?.()
+  await eventually(() => calls.length === 2)
+  expect(calls).toEqual(['start 1', 'start 3'])
+  const stopped = node.stop()
+  await eventually(() => stops.length === 2)
+  stops[1]?.()
+  await stopped
+})
+
 test('an exception in a driver stays with its device', async () => {
   const { driver, calls } = recorder((host, id) => {
     if (id === 'bad') throw new Error('no such port')

@@ -404,6 +404,13 @@ describe('membership', () => {
     })
   })
 
+  test('a virtual device is called virtual', async () => {
+    const { node, client } = await lamp()
+    await node.apply(device('toy', { protocol: { protocolName: 'virtual' } }))
+    const { added_devices } = await client.message(`${node1}/membership/updated`)
+    expect(added_devices).toEqual([{ id: 'default/toy', name: 'toy', description: 'virtual device' }])
+  })
+
   test('get answers what it cannot do', async () => {
     const { client } = await lamp()
     await client.publish(`${node1}/membership/get`, '{')
