@@ -101,10 +101,8 @@ export async function startProgram(
   const program = new RunningProgram(name, flags, env)
   const atExit = () => void program.kill('SIGKILL')
   process.once('exit', atExit)
-  whenOver(async () => {
-    await program.stop()
-    process.off('exit', atExit)
-  })
+  program.exited.finally(() => process.off('exit', atExit)).catch(() => {})
+  whenOver(async () => void (await program.stop()))
   return program
 }
 
