@@ -1,15 +1,12 @@
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import type { KubeObject } from '@kedge/shared/objects'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { conditionOf, statusTwins } from '../support/api.ts'
 import { eventually } from '../support/eventually.ts'
 import { Fleet } from '../support/fleet.ts'
 import type { Body } from '../support/kube.ts'
 import { configMap, podOn, room, roomModel } from '../support/manifests.ts'
-import { startProgram } from '../support/programs.ts'
-import { tempDir } from '../support/temp-dir.ts'
 
 const kitchen = 'devices/default/kitchen'
 const topic = (action: string, device = 'default/kitchen') => `$hw/events/device/${device}/${action}`
@@ -168,30 +165,4 @@ test('a corrupt database is set aside and rebuilt from the cloud', async () => {
     await fleet.level()
   }
   await eventually(async () => (await edge.get('outbox')).length === 0)
-})
-
-async function taken(): Promise<number> {
-  const server: Server = createServer()
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
-  onTestFinished(() => new Promise<void>((closed) => server.close(() => closed())))
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? address.port : 0
-}
-
-test('a port in use is named in one line, with the flag that chooses another', async () => {
-  const port = await taken()
-  const ports = (flag: string, others: string[]) => [...others.flatMap((other) => [other, '0']), flag, String(port)]
-  const cloud = ['--standalone', '--metrics-address', 'off']
-  const tries = [
-    ['edgecore', '--mqtt-port', ['--node-name', 'edge-1', ...ports('--mqtt-port', [])]],
-    ['edgecore', '--metrics-address', ['--mqtt-port', '0', '--metrics-address', `127.0.0.1:${port}`]],
-    ['cloudcore', '--link-port', [...cloud, ...ports('--link-port', ['--api-port'])]],
-    ['cloudcore', '--api-port', [...cloud, ...ports('--api-port', ['--link-port'])]],
-  ] as const
-  for (const [name, flag, flags] of tries) {
-    const program = await startProgram(name, [...flags, '--data', tempDir()])
-    expect(await program.exited).toEqual({ code: 2, signal: null })
-    expect(program.said).toHaveLength(1)
-    for (const part of [`${port}`, 'is in use', `choose another with ${flag}`]) expect(program.said[0]).toContain(part)
-  }
 })

@@ -25,5 +25,6 @@ test.each([
   const { code, told } = await runProgram(name, [...flags, '--data', tempDir(), `${flag}=${prefix}${port}`])
   expect(told).toContain(String(port))
   expect(told).toContain(`choose another with ${flag}`)
+  expect(told.trimEnd().split('\n')).toHaveLength(1)
   expect(code).toBe(2)
 })
