@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { anything, int64, PushMethod, strings, text } from './push-method.ts'
 
 /**
  * Device and DeviceModel of `devices.kubeedge.io/v1beta1`: every field that KubeEdge's users write, and the status that
@@ -12,13 +13,6 @@ import * as z from 'zod'
 export const devicesGroup = 'devices.kubeedge.io'
 export const devicesVersion = 'v1beta1'
 
-const text = z.string()
-const int64 = z.int().meta({ format: 'int64' })
-const int32 = z.int32()
-/** Any object: what a protocol or a mapper alone understands. */
-const anything = z.looseObject({})
-const strings = z.record(z.string(), z.string())
-
 const Visitors = z
   .object({
     protocolName: text.optional().describe('Protocol that reads and writes the property, for instance modbus.'),
@@ -30,66 +24,6 @@ const TwinValue = z.object({
   value: text.describe('The value as text, whatever its type in the model.'),
   metadata: strings.optional().describe('timestamp in milliseconds since the epoch, type, and what else was said.'),
 })
-
-const PushMethod = z
-  .object({
-    http: z
-      .object({
-        hostName: text.optional(),
-        port: int64.optional(),
-        requestPath: text.optional(),
-        timeout: int64.optional().describe('Milliseconds.'),
-      })
-      .optional(),
-    mqtt: z
-      .object({
-        address: text.optional().describe('Address of the broker, for instance tcp://127.0.0.1:1883.'),
-        topic: text.optional(),
-        qos: int32.optional(),
-        retained: z.boolean().optional(),
-      })
-      .optional(),
-    otel: z.object({ endpointURL: text.optional() }).optional(),
-    dbMethod: z
-      .object({
-        influxdb2: z
-          .object({
-            influxdb2ClientConfig: z
-              .object({ url: text.optional(), org: text.optional(), bucket: text.optional() })
-              .optional(),
-            influxdb2DataConfig: z
-              .object({ measurement: text.optional(), tag: strings.optional(), fieldKey: text.optional() })
-              .optional(),
-          })
-          .optional(),
-        redis: z
-          .object({
-            redisClientConfig: z
-              .object({
-                addr: text.optional(),
-                db: int64.optional(),
-                poolsize: int64.optional(),
-                minIdleConns: int64.optional(),
-              })
-              .optional(),
-          })
-          .optional(),
-        TDEngine: z
-          .object({ TDEngineClientConfig: z.object({ addr: text.optional(), dbName: text.optional() }).optional() })
-          .optional(),
-        mysql: z
-          .object({
-            mysqlClientConfig: z
-              .object({ addr: text.optional(), database: text.optional(), userName: text.optional() })
-              .optional(),
-          })
-          .optional(),
-      })
-      .optional()
-      .describe('Databases that the mapper writes to; passwords are in its environment.'),
-    anomalyDetection: anything.optional().describe('Rules that the mapper checks values by.'),
-  })
-  .describe('Where a mapper sends the values besides the twin.')
 
 const DeviceProperty = z.object({
   name: text.describe('Name of the property in the model; unique in the device.'),
