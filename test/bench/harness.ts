@@ -21,6 +21,8 @@ export interface BenchContext {
   figure(figure: string, value: number, unit: string, conditions: string): void
   /** The 50th and 99th percentile of `samples`, as two figures. */
   percentiles(figure: string, samples: readonly number[], unit: string, conditions: string): void
+  /** Tells of a result that is wrong, not slow: something lost or out of order. The run then fails at its end. */
+  wrong(what: string): void
 }
 
 /** What a file `test/bench/<name>.bench.ts` exports. */
@@ -32,7 +34,7 @@ export interface Bench {
 /** A context that puts the figures of `bench` into `into`. */
 export function contextFor(
   bench: string,
-  { quick, say }: Pick<BenchContext, 'quick' | 'say'>,
+  { quick, say, wrong }: Pick<BenchContext, 'quick' | 'say' | 'wrong'>,
   into: Figure[],
 ): BenchContext {
   const figure: BenchContext['figure'] = (name, value, unit, conditions) => {
@@ -41,6 +43,7 @@ export function contextFor(
   return {
     quick,
     say,
+    wrong,
     figure,
     percentiles(name, samples, unit, conditions) {
       const counted = `${conditions}, ${samples.length} samples`
@@ -101,6 +104,15 @@ export async function settledMemory(pid: number, { looks = 5, every = 1000 } = {
   }
   const median = (of: (memory: Memory) => number) => percentile(seen.map(of), 0.5)
   return { rss: median(({ rss }) => rss), anon: median(({ anon }) => anon) }
+}
+
+/** Seconds of processor that a process has used since its start, from /proc, in steps of 10 ms. */
+export function processorSeconds(pid: number): number {
+  // The second field is a name in brackets that may hold spaces; user and system time are fields 14 and 15.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
+  return (Number(fields[11]) + Number(fields[12])) / 100
 }
 
 /** The machine in one line. */

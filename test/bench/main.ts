@@ -1,9 +1,11 @@
 import { readdirSync, writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { explain, UserError } from '@kedge/shared/errors'
 import { nearest } from '@kedge/shared/near'
 import { build } from '../../scripts/build.ts'
+import { goalOf } from './goals.ts'
 import { type Bench, contextFor, type Figure, machine } from './harness.ts'
 
 const suffix = '.bench.ts'
@@ -17,12 +19,20 @@ async function main(argv: readonly string[]): Promise<void> {
   const benches = await Promise.all(names.map(load))
   await build()
   const figures: Figure[] = []
+  const wrongs: string[] = []
+  const say = (line: string) => note(`  ${line}`)
   for (const bench of benches) {
     note(`${bench.name}:`)
-    await bench.run(contextFor(bench.name, { quick, say: (line) => note(`  ${line}`) }, figures))
+    const wrong = (what: string) => void wrongs.push(`WRONG: ${bench.name}: ${what}\n`)
+    await bench.run(contextFor(bench.name, { quick, say, wrong }, figures))
   }
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(figures, null, 2)}\n`)
-  process.stdout.write(`\n${machine()}${quick ? ' (quick: these figures mean little)' : ''}\n\n${tableOf(figures)}`)
+  const busy = loadavg().map((load) => load.toFixed(1))
+  const where = `${machine()}, load averages ${busy.join(' ')}`
+  process.stdout.write(`\n${where}${quick ? ' (quick: these figures mean little)' : ''}\n\n${tableOf(figures)}`)
+  if (wrongs.length === 0) return
+  process.stdout.write(`\n${wrongs.join('')}`)
+  process.exitCode = 1
 }
 
 function optionsOf(argv: readonly string[]): { names: string[]; json?: string; quick: boolean } {
@@ -52,19 +62,19 @@ async function load(name: string): Promise<Bench> {
 }
 
 function tableOf(figures: readonly Figure[]): string {
-  const rows = figures.map(({ bench, figure, value, unit, conditions }) => [
-    bench,
-    figure,
-    String(value),
-    unit,
-    conditions,
-  ])
-  const lines = [['BENCH', 'FIGURE', 'VALUE', 'UNIT', 'CONDITIONS'], ...rows]
-  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  const rows = figures.map((each) => {
+    const { goal, kubeEdge } = goalOf(each)
+    return [each.bench, each.figure, String(each.value), each.unit, goal, kubeEdge, each.conditions]
+  })
+  const lines = [['BENCH', 'FIGURE', 'VALUE', 'UNIT', 'GOAL', 'KUBEEDGE', 'CONDITIONS'], ...rows]
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0))) ?? []
   const pad = (cell: string, column: number) =>
     column === 2 ? cell.padStart(widths[2] ?? 0) : cell.padEnd(widths[column] ?? 0)
   return lines.map((line) => `${line.map(pad).join('  ').trimEnd()}\n`).join('')
 }
+
+// Ended by a signal, too, what was started goes (`exit` handlers).
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   note(error instanceof UserError ? error.message : `bench: ${explain(error)}`)

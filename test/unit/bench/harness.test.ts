@@ -17,7 +17,7 @@ test('there is no percentile of nothing', () => {
 
 test('a context gathers the figures of its bench', () => {
   const figures: Figure[] = []
-  const context = contextFor('sync', { quick: true, say: () => {} }, figures)
+  const context = contextFor('sync', { quick: true, say: () => {}, wrong: () => {} }, figures)
   context.figure('memory', 52.3456, 'MB', 'idle')
   context.percentiles('latency', [1, 2, 3], 'ms', 'one node')
   expect(figures).toEqual([

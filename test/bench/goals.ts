@@ -1,0 +1,71 @@
+/** What a figure is held against: what we mean to reach, and what KubeEdge gives on a machine of the same kind. */
+export interface Goal {
+  goal: string
+  kubeEdge: string
+}
+
+const none: Goal = { goal: '', kubeEdge: '' }
+
+const apiToEdge = {
+  configMap: { p50: '6.3–12.7', p99: '33–41' },
+  device: { p50: '9.9–16.4', p99: '37–216' },
+  pod: { p50: '9.5–14.5', p99: '28–143' },
+}
+
+function pair(name: string, p50: [string, string], p99: [string, string]): [string, Goal][] {
+  return [
+    [`${name} p50`, { goal: p50[0], kubeEdge: p50[1] }],
+    [`${name} p99`, { goal: p99[0], kubeEdge: p99[1] }],
+  ]
+}
+
+function answered(what: string, { p50, p99 }: { p50: string; p99: string }): [string, Goal][] {
+  return pair(`sync/${what} answered → at the edge`, ['≤ 5', p50], ['≤ 20', p99])
+}
+
+function one(name: string, goal: string, kubeEdge: string): [string, Goal] {
+  return [name, { goal, kubeEdge }]
+}
+
+/** By `<bench>/<figure>`, in the figure's unit. */
+const goals: ReadonlyMap<string, Goal> = new Map([
+  ...answered('ConfigMap', apiToEdge.configMap),
+  ...answered('Device desired', apiToEdge.device),
+  ...answered('Pod annotation', apiToEdge.pod),
+  ...pair('sync/desired answered → MQTT delta', ['', 'never'], ['≤ 50', 'never']),
+  ...pair('sync/device report → API', ['≤ 15', '15–20'], ['≤ 60', '32–182']),
+  one('sync/device reports lost', '0', '1 of 1,200'),
+  one('sync/first sync of 99 devices', '≤ 0.5', '4.1'),
+  one('sync/first sync of 99 devices, down', '≤ 20', '168'),
+  one('sync/first sync of 99 devices, up', '', '29'),
+  one('sync/first sync of 900 devices', '', '34'),
+  one('sync/first sync of 900 devices, down', '≤ 180', '1540'),
+  one('sync/first sync of 900 devices, up', '', '259'),
+  one('sync/link back → reconnected, median', '≤ 2', '33–40'),
+  one('sync/change during a cut → at the edge, median', '≤ 3', '37–41'),
+  one('twins/1 device, one in flight', '', '81–149'),
+  ...pair('twins/1 device, one in flight', ['≤ 2', '4–8'], ['≤ 10', '37–56']),
+  one('twins/50 devices, 16 in flight', '≥ 5000', '140–218'),
+  ...pair('twins/50 devices, 16 in flight', ['', '67–100'], ['≤ 100', '138–320']),
+  ...pair('twins/50 devices, half that rate', ['', ''], ['≤ 20', '']),
+  one('twins/burst of 5000', '≤ 1', '130'),
+  one('twins/answers out of order', '0', '294–310 of 1,000'),
+  one('twins/30 devices × 3/s: status writes', '', '28 (all it can)'),
+  one('twins/30 devices × 3/s: writes per device and interval', '≤ 1', ''),
+  one('idle/edgecore, resident', '≤ 56', '71'),
+  one('idle/edgecore, anonymous', '', '13'),
+  one('idle/edgecore after load, resident', '≤ 70', '80–95'),
+  one('idle/cloudcore, resident', '≤ 110', '87 + API server'),
+  one('idle/edgecore, processor', '0.03', '0.03'),
+  one('idle/link, idle minute', '≤ 100', '1220 with TLS'),
+  ...[1, 100, 1000].map((count) => one(`idle/link cut, ${count} objects`, '≤ 1000', '2800 with TLS')),
+  one('idle/cloudcore restarted, 100 objects', '≤ 1000', '116000'),
+  one('idle/cloudcore restarted, 1000 objects', '≤ 1000', '1050000'),
+  one('idle/cloudcore restarted, 1000 objects, in sync', '≤ 1', '32'),
+  one('idle/cloudcore restarted, 100 objects, in sync', '≤ 1', '4.5'),
+  one('idle/start to serving, no cloud', '≤ 0.5', '0.13–0.23'),
+])
+
+export function goalOf({ bench, figure }: { bench: string; figure: string }): Goal {
+  return goals.get(`${bench}/${figure}`) ?? none
+}

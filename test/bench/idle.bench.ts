@@ -1,0 +1,177 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { type BenchContext, type Memory, percentile, processorSeconds, settledMemory } from './harness.ts'
+import { load } from './load/load.ts'
+import { deviceTopic, sensorModel, sensors } from './support/manifests.ts'
+import { CountingProxy } from './support/proxy.ts'
+import { RawClient } from './support/raw-mqtt.ts'
+import { type Edge, System } from './support/system.ts'
+
+export const name = 'idle'
+
+interface Parts {
+  system: System
+  edge: Edge
+  proxy: CountingProxy
+}
+
+/** What the system costs while nothing happens, and what it costs to find out that nothing has. */
+export async function run(context: BenchContext): Promise<void> {
+  await System.run(async (system) => {
+    const proxy = await CountingProxy.open(system.linkPort)
+    try {
+      await system.kube.create([sensorModel, ...sensors('sensor', 1, 'edge-1')])
+      const edge = await system.edge('edge-1', proxy.port)
+      await edge.up()
+      const parts = { system, edge, proxy }
+      await calm(context, parts)
+      await reconnects(context, parts, 1)
+      await serving(context, parts, 1)
+      await grown(context, parts, { from: 1, to: 100 })
+      await reconnects(context, parts, 100)
+      await loaded(context, parts)
+      await grown(context, parts, { from: 100, to: context.quick ? 300 : 1000 })
+      await reconnects(context, parts, context.quick ? 300 : 1000)
+      await serving(context, parts, context.quick ? 300 : 1000)
+    } finally {
+      await proxy.close()
+    }
+  })
+}
+
+/** Memory, processor and bytes of a minute in which nothing happens. */
+async function calm(context: BenchContext, { system, edge, proxy }: Parts): Promise<void> {
+  const pids = { edgecore: edge.pid, cloudcore: system.cloudcore.pid }
+  const [settle, seconds] = context.quick ? [5, 10] : [10, 60]
+  await system.quiet()
+  context.say(`settling for ${settle} s`)
+  await pause(settle * 1000)
+  context.say(`idle for ${seconds} s`)
+  const used = () => ({ edgecore: processorSeconds(pids.edgecore), cloudcore: processorSeconds(pids.cloudcore) })
+  const before = used()
+  proxy.reset()
+  await pause(seconds * 1000)
+  const { up, down } = proxy.bytes
+  const after = used()
+  const conditions = `1 device, linked, after ${settle + seconds} s`
+  memory(context, 'edgecore', await settledMemory(pids.edgecore), conditions)
+  memory(context, 'cloudcore', await settledMemory(pids.cloudcore), `${conditions}; embedded API and broker included`)
+  for (const program of ['edgecore', 'cloudcore'] as const) {
+    const percent = ((after[program] - before[program]) / seconds) * 100
+    context.figure(`${program}, processor`, percent, '% of a core', `over ${seconds} s, in steps of 10 ms of time`)
+  }
+  const perMinute = ((up + down) * 60) / seconds
+  context.figure(
+    'link, idle minute',
+    perMinute,
+    'bytes',
+    `TCP payload over ${seconds} s: ${up} up, ${down} down, no TLS`,
+  )
+}
+
+function memory(context: BenchContext, what: string, { rss, anon }: Memory, conditions: string): void {
+  context.figure(`${what}, resident`, rss, 'MB', `VmRSS, ${conditions}`)
+  context.figure(`${what}, anonymous`, anon, 'MB', `RssAnon, ${conditions}`)
+}
+
+/** More devices, and everything about them said. */
+async function grown(context: BenchContext, { system, edge }: Parts, { from, to }: { from: number; to: number }) {
+  context.say(`${to} devices`)
+  const rows = edge.rows()
+  await system.kube.create(sensors('sensor', to, 'edge-1').slice(from))
+  await rows.counts('devices/', to)
+  rows.close()
+  await settled({ system, edge })
+}
+
+/** Waits until cloudcore writes nothing and every report of the edge has been answered: nothing is left to say. */
+async function settled({ system, edge }: Pick<Parts, 'system' | 'edge'>): Promise<void> {
+  const rows = edge.rows()
+  await system.quiet()
+  await rows.answered()
+  rows.close()
+}
+
+/** What a new connection costs where nothing has changed: after a cut of the link, and after a restart of cloudcore. */
+async function reconnects(context: BenchContext, { system, edge, proxy }: Parts, count: number): Promise<void> {
+  const bytes = async (figure: string, back: () => Promise<void>) => {
+    const [wall, monotonic] = [Date.now(), performance.now()]
+    proxy.reset()
+    await back()
+    const inSync = await edge.said('in sync', wall)
+    await quietLink(proxy, monotonic)
+    const { up, down } = proxy.bytes
+    context.figure(figure, up + down, 'bytes', `TCP payload: ${up} up, ${down} down, MQTT included, no TLS`)
+    return inSync
+  }
+  context.say(`reconnects with ${count} objects`)
+  await settled({ system, edge })
+  proxy.cut()
+  await pause(200)
+  await bytes(`link cut, ${count} objects`, async () => proxy.restore())
+  await system.cloudcore.stop()
+  const started = Date.now()
+  const inSync = await bytes(`cloudcore restarted, ${count} objects`, () => system.startCloudcore())
+  const conditions = 'process started → edge in sync, its back-off included'
+  context.figure(`cloudcore restarted, ${count} objects, in sync`, (inSync - started) / 1000, 's', conditions)
+}
+
+/** Waits until nothing has passed for two seconds. */
+async function quietLink(proxy: CountingProxy, since: number): Promise<void> {
+  const deadline = since + 60_000
+  while (performance.now() - Math.max(proxy.lastByteAt, since) < 2000) {
+    if (performance.now() > deadline) throw new Error('the link is not quiet after 60 s')
+    await pause(50)
+  }
+}
+
+/** edgecore after it has worked. */
+async function loaded(context: BenchContext, { edge }: Parts): Promise<void> {
+  const forMs = context.quick ? 2000 : 8000
+  const devices = Array.from({ length: 50 }, (_, index) => `sensor-${index}`)
+  context.say('load, for memory after it')
+  const { sent } = await load({ port: edge.mqttPort, devices, inFlight: 16, forMs })
+  await pause(context.quick ? 2000 : 10_000)
+  const conditions = `100 devices, after ${sent} twin updates in ${forMs / 1000} s and a rest`
+  memory(context, 'edgecore after load', await settledMemory(edge.pid), conditions)
+}
+
+/** From the start of the process, with no cloud to reach, to the answer of a twin/get on the local broker. */
+async function serving(context: BenchContext, { edge, proxy }: Parts, count: number): Promise<void> {
+  const seconds: number[] = []
+  context.say(`starts without a cloud, ${count} devices`)
+  proxy.cut()
+  for (let round = 0; round < (context.quick ? 2 : 5); round++) {
+    await edge.kill()
+    const started = performance.now()
+    edge.start()
+    await answered(edge.mqttPort)
+    seconds.push((performance.now() - started) / 1000)
+  }
+  proxy.restore()
+  const figure = count === 1 ? 'start to serving, no cloud' : `start to serving, no cloud, ${count} devices`
+  const conditions = `kill -9, then process started → twin/get answered, median of ${seconds.length}`
+  context.figure(figure, percentile(seconds, 0.5), 's', conditions)
+}
+
+/** Resolves once the broker answers a twin/get. */
+async function answered(port: number): Promise<void> {
+  const deadline = performance.now() + 30_000
+  const topic = deviceTopic('sensor-0', 'twin/get')
+  for (;;) {
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const onMessage = () => resolve()
+        const ask = async () => {
+          const client = await RawClient.connect({ port, clientId: 'starter', onMessage })
+          await client.subscribe(`${topic}/result`)
+          client.publish(topic, '{}')
+        }
+        ask().catch(reject)
+      })
+      return
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await pause(5)
+    }
+  }
+}
