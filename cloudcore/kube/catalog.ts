@@ -1,4 +1,3 @@
-import { type Hash, hashOf } from '@kedge/shared/changes'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
@@ -12,51 +11,14 @@ import {
   type Resource,
 } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
-import type { Kube } from './client.ts'
+import type { Kube } from './api.ts'
+import { type CatalogChange, type CatalogEntry, Entry, type NodeChange, sameVersion } from './catalog-entry.ts'
 import type { Counters } from './counters.ts'
 import { IndexByNode } from './index-by-node.ts'
 import { Listeners } from './listeners.ts'
 import { collectionPath, type WatchedResource, watchedResources } from './paths.ts'
 import { isEdgeNode, nodeOf, trim } from './trim.ts'
 import { WatchLoop, type WatchSink } from './watch-loop.ts'
-
-export interface CatalogEntry {
-  readonly key: Key
-  readonly object: KubeObject
-  /** Of the content that an edge would hold; computed when first asked for. */
-  readonly hash: Hash
-}
-
-/** `before` and `after` are the object as kept; one of them is missing when it came or went. */
-export interface CatalogChange {
-  key: Key
-  before?: KubeObject
-  after?: KubeObject
-}
-
-export interface NodeChange {
-  name: string
-  before?: KubeObject
-  after?: KubeObject
-}
-
-class Entry implements CatalogEntry {
-  readonly key: Key
-  readonly object: KubeObject
-  readonly #resource: Resource
-  #hash: Hash | undefined
-
-  constructor(resource: Resource, key: Key, object: KubeObject) {
-    this.#resource = resource
-    this.key = key
-    this.object = object
-  }
-
-  get hash(): Hash {
-    this.#hash ??= hashOf(this.key, contentText(this.#resource, this.object))
-    return this.#hash
-  }
-}
 
 export interface CatalogOptions {
   kube: Pick<Kube, 'list' | 'watch'>
@@ -232,15 +194,6 @@ function resourceOf(key: Key): Resource {
   const parts = parseKey(key)
   if (parts === undefined) throw new Error(`not a key: ${key}`)
   return parts.resource
-}
-
-/** Also true of nothing and nothing. A list after an outage repeats most of what is known. */
-function sameVersion(before: KubeObject | undefined, after: KubeObject | undefined): boolean {
-  if (before === undefined || after === undefined) return before === after
-  const version = after.metadata.resourceVersion
-  return (
-    version !== undefined && version === before.metadata.resourceVersion && before.metadata.uid === after.metadata.uid
-  )
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void } {

@@ -1,8 +1,8 @@
 import type { Log } from '@kedge/shared/log'
 import { type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
-import type { Presence } from '../nodes/presence.ts'
-import type { Catalog, CatalogChange, NodeChange } from './catalog.ts'
+import type { Catalog } from './catalog.ts'
+import type { CatalogChange, NodeChange } from './catalog-entry.ts'
 import type { Condition } from './conditions.ts'
 import { deviceConditions, type NodeStanding } from './device-conditions.ts'
 import type { StatusTwin } from './device-status.ts'
@@ -11,7 +11,11 @@ import { nodeOf } from './trim.ts'
 
 export interface DeviceWatchParts {
   catalog: Pick<Catalog, 'get' | 'node' | 'keys' | 'devicesOn' | 'onChange' | 'onNodeChange' | 'ready'>
-  presence: Presence
+  presence: {
+    of(node: string, grace: number): { is: 'connected' | 'disconnected' | 'unknown' }
+    /** Called with a node whose standing may have changed, or with undefined when that holds for all. */
+    onChange(listener: (node: string | undefined) => void): void
+  }
   /** Milliseconds that a node may be out of reach before its devices say so: each of them is a write. */
   grace: number
   log: Log

@@ -24,6 +24,8 @@ export interface KeyedWorkerOptions<R> {
   random: () => number
   /** Called for each failure; `attempt` counts from 1, `wait` is in milliseconds. */
   onFailure: (key: string, error: unknown, retry: { attempt: number; wait: number }) => void
+  /** Called with the result of a pass that nobody waits for. */
+  onUnheard?: (key: string, result: R) => void
 }
 
 interface Waiter<R> {
@@ -143,6 +145,7 @@ export class KeyedWorker<R> implements Service {
       if (wrote) slot.wroteAt = began
       slot.attempt = 0
       for (const { resolve } of waiters) resolve(result)
+      if (waiters.length === 0) this.#options.onUnheard?.(key, result)
       this.#ended(key, slot, gone || this.#options.interval === 0)
     } catch (error) {
       this.#failed(key, slot, waiters, error)

@@ -1,5 +1,5 @@
 import type { KubeObject } from '@kedge/shared/objects'
-import type { Kube } from './client.ts'
+import type { Kube } from './api.ts'
 import type { Counters } from './counters.ts'
 import { hasCode, isRefusal } from './errors.ts'
 import type { Freshest } from './freshest.ts'

@@ -1,6 +1,5 @@
 import http from 'node:http'
 import https from 'node:https'
-import { buffer } from 'node:stream/consumers'
 import type { Access } from './credentials.ts'
 
 export interface Exchange {
@@ -61,11 +60,16 @@ function bodyHeaders(body: string | undefined, contentType = 'application/json')
   return body === undefined ? {} : { 'Content-Type': contentType, 'Content-Length': Buffer.byteLength(body) }
 }
 
-/** The whole body, which must be there `timeout` milliseconds from now. */
+/** The whole body, no two pieces of which may be more than `timeout` milliseconds apart. */
 export async function readBody(response: http.IncomingMessage, timeout: number): Promise<string> {
   const timer = setTimeout(() => response.destroy(new TimeoutError(`the answer stopped for ${timeout} ms`)), timeout)
+  const chunks: Buffer[] = []
   try {
-    return (await buffer(response)).toString('utf8')
+    for await (const chunk of response) {
+      timer.refresh()
+      chunks.push(chunk as Buffer)
+    }
+    return Buffer.concat(chunks).toString('utf8')
   } finally {
     clearTimeout(timer)
   }

@@ -1,9 +1,8 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
-import type { Answer } from './answer.ts'
-import { accepted, refused } from './answer.ts'
-import type { Kube } from './client.ts'
+import { type Answer, accepted, refused } from './answer.ts'
+import type { Kube } from './api.ts'
 import type { Counters } from './counters.ts'
 import type { Freshest } from './freshest.ts'
 import type { KeyedWorkerOptions, Pass } from './keyed-worker.ts'
@@ -34,7 +33,10 @@ export function workerOptions({ limiter, clock, log, random, counters }: WriterP
       const level = attempt === 1 || attempt === 8 ? 'warn' : 'debug'
       log[level]({ key, error: explain(error), attempt, waitMs: Math.round(wait) }, 'status write delayed')
     },
-  } satisfies Partial<KeyedWorkerOptions<never>>
+    onUnheard: (key: string, answer: Answer) => {
+      if (answer.is === 'refused') log.warn({ key, reason: answer.reason }, 'status write refused')
+    },
+  } satisfies Partial<KeyedWorkerOptions<Answer>>
 }
 
 /** The answer to a report that a write came to. */

@@ -1,5 +1,6 @@
+import type { Kube } from '@kedge/cloudcore/kube/api'
 import { Catalog } from '@kedge/cloudcore/kube/catalog'
-import { type Kube, openKube } from '@kedge/cloudcore/kube/client'
+import { openKube } from '@kedge/cloudcore/kube/client'
 import { Counters } from '@kedge/cloudcore/kube/counters'
 import { ensureCrds } from '@kedge/cloudcore/kube/crds'
 import { DeviceWatch } from '@kedge/cloudcore/kube/device-watch'

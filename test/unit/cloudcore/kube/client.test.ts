@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Kube, openKube } from '@kedge/cloudcore/kube/client'
+import type { Kube } from '@kedge/cloudcore/kube/api'
+import { openKube } from '@kedge/cloudcore/kube/client'
 import { KubeError } from '@kedge/cloudcore/kube/errors'
 import { explain, UserError } from '@kedge/shared/errors'
 import type { KubeObject } from '@kedge/shared/objects'

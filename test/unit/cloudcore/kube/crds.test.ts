@@ -1,4 +1,5 @@
-import { type Kube, openKube } from '@kedge/cloudcore/kube/client'
+import type { Kube } from '@kedge/cloudcore/kube/api'
+import { openKube } from '@kedge/cloudcore/kube/client'
 import { ensureCrds } from '@kedge/cloudcore/kube/crds'
 import { systemClock } from '@kedge/shared/clock'
 import { UserError } from '@kedge/shared/errors'

@@ -134,6 +134,20 @@ test('one key in trouble does not hold up another', async () => {
   await expect(good).resolves.toBe(2)
 })
 
+test('a result that nobody waits for is told, and only that', async () => {
+  const unheard: number[] = []
+  const { passes, worker, pause } = rig({ interval: 0, onUnheard: (_, result) => unheard.push(result) })
+  worker.wake('a')
+  await pause(0)
+  passes[0]?.end()
+  await pause(0)
+  void worker.run('a')
+  await pause(0)
+  passes[1]?.end()
+  await pause(0)
+  expect(unheard).toEqual([1])
+})
+
 test('stopping turns away who waits, and lets a pass end', async () => {
   const { passes, worker, pause } = rig()
   const running = worker.run('a')

@@ -1,0 +1,50 @@
+import { type Hash, hashOf } from '@kedge/shared/changes'
+import { contentText, type Key, type KubeObject, type Resource } from '@kedge/shared/objects'
+
+export interface CatalogEntry {
+  readonly key: Key
+  readonly object: KubeObject
+  /** Of the content that an edge would hold; computed when first asked for. */
+  readonly hash: Hash
+}
+
+/** `before` and `after` are the object as kept; one of them is missing when it came or went. */
+export interface CatalogChange {
+  key: Key
+  before?: KubeObject
+  after?: KubeObject
+}
+
+export interface NodeChange {
+  name: string
+  before?: KubeObject
+  after?: KubeObject
+}
+
+/** An object as it is kept. */
+export class Entry implements CatalogEntry {
+  readonly key: Key
+  readonly object: KubeObject
+  readonly #resource: Resource
+  #hash: Hash | undefined
+
+  constructor(resource: Resource, key: Key, object: KubeObject) {
+    this.#resource = resource
+    this.key = key
+    this.object = object
+  }
+
+  get hash(): Hash {
+    this.#hash ??= hashOf(this.key, contentText(this.#resource, this.object))
+    return this.#hash
+  }
+}
+
+/** Also true of nothing and nothing. A list after an outage repeats most of what is known. */
+export function sameVersion(before: KubeObject | undefined, after: KubeObject | undefined): boolean {
+  if (before === undefined || after === undefined) return before === after
+  const version = after.metadata.resourceVersion
+  return (
+    version !== undefined && version === before.metadata.resourceVersion && before.metadata.uid === after.metadata.uid
+  )
+}
