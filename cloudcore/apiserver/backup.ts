@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { explain, UserError } from '@kedge/shared/errors'
 import Database from 'better-sqlite3'
@@ -16,6 +16,8 @@ export async function backup({ dir, to }: { dir: string; to: string }): Promise<
   const beside = `${to}.${process.pid}.new`
   const source = new Database(from, { readonly: true })
   try {
+    // Secrets are in it.
+    writeFileSync(beside, '', { mode: 0o600, flag: 'wx' })
     await source.backup(beside)
     const facts = inspect(beside)
     renameSync(beside, to)
@@ -84,6 +86,7 @@ async function copy(from: string, to: string): Promise<void> {
   try {
     const source = new Database(from, { readonly: true, fileMustExist: true })
     try {
+      writeFileSync(to, '', { mode: 0o600 })
       await source.backup(to)
     } finally {
       source.close()
@@ -97,7 +100,7 @@ async function copy(from: string, to: string): Promise<void> {
 function moveOn(path: string, revision: number): void {
   const db = new Database(path)
   try {
-    db.prepare('UPDATE meta SET value = ?').run(revision)
+    db.prepare("UPDATE meta SET value = ? WHERE name IN ('revision', 'oldest')").run(revision)
   } finally {
     db.close()
   }

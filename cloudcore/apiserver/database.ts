@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { UserError } from '@kedge/shared/errors'
+import { codeOf, explain, UserError } from '@kedge/shared/errors'
 import Database from 'better-sqlite3'
 
 /** The newest form of the tables; a database of a newer form is refused, an older one is brought up to it. */
@@ -44,13 +44,54 @@ export function openDatabase(path: string): Database.Database {
     db.pragma('synchronous = FULL')
     db.pragma('busy_timeout = 5000')
     db.pragma('cache_size = -16000')
+    db.pragma('journal_size_limit = 67108864')
+    checkAfterCrash(db)
     prepare(db, path)
+    setClean(db, 0)
     return db
   } catch (error) {
     db?.close()
-    if (error instanceof UserError) throw error
-    throw new Error(`open the database ${path}`, { cause: error })
+    throw isDamaged(error) ? damaged(path, error) : openError(path, error)
   }
+}
+
+function openError(path: string, error: unknown): Error {
+  return error instanceof UserError ? error : new Error(`open the database ${path}`, { cause: error })
+}
+
+class DamagedDatabase extends Error {}
+
+function isDamaged(error: unknown): boolean {
+  const code = codeOf(error) ?? ''
+  return error instanceof DamagedDatabase || code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB'
+}
+
+/** What the cluster is lies in this file: nobody but its owner decides to go on without it. */
+function damaged(path: string, error: unknown): UserError {
+  return new UserError(
+    `the database of the Kubernetes API, ${path}, is damaged (${explain(error)}): restore a backup, or move the file away to begin anew`,
+  )
+}
+
+/** A process that ended without closing the database may have been cut off by what damages files. */
+function checkAfterCrash(db: Database.Database): void {
+  const known = db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").get() !== undefined
+  if (!known) return
+  const clean = db.prepare<[], { value: number }>("SELECT value FROM meta WHERE name = 'clean'").get()
+  if (clean?.value === 1) return
+  const result = db.pragma('quick_check(1)', { simple: true })
+  if (result !== 'ok') throw new DamagedDatabase(String(result).replaceAll(/\s+/g, ' '))
+}
+
+function setClean(db: Database.Database, value: 0 | 1): void {
+  const sql = "INSERT INTO meta (name, value) VALUES ('clean', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+  db.prepare(sql).run(value)
+}
+
+/** Notes that everything ended in order, and closes. */
+export function closeDatabase(db: Database.Database): void {
+  setClean(db, 1)
+  db.close()
 }
 
 function prepare(db: Database.Database, path: string): void {

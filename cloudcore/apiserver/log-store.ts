@@ -1,6 +1,7 @@
 import { explain } from '@kedge/shared/errors'
 import {
   type Change,
+  type ChangesRequest,
   Entry,
   type ListRequest,
   type ObjectKey,
@@ -10,6 +11,7 @@ import {
 import type { Log } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
 import type Database from 'better-sqlite3'
+import { closeDatabase } from './database.ts'
 import { Statements } from './statements.ts'
 
 interface Job {
@@ -67,7 +69,7 @@ export class LogStore implements Storage {
     return this.#sql.count(request)
   }
 
-  changes(request: { resource: string; namespace?: string; after: number; limit: number }): Change[] {
+  changes(request: ChangesRequest): Change[] {
     return this.#sql.changes(request)
   }
 
@@ -161,7 +163,7 @@ export class LogStore implements Storage {
     if (this.#closed) return
     this.#flush()
     this.#closed = true
-    this.#db.close()
+    closeDatabase(this.#db)
   }
 }
 

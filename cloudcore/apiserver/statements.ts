@@ -1,4 +1,10 @@
-import { type Change, Entry, type ListRequest, type ObjectKey } from '@kedge/shared/kubeapi/storage'
+import {
+  type Change,
+  type ChangesRequest,
+  Entry,
+  type ListRequest,
+  type ObjectKey,
+} from '@kedge/shared/kubeapi/storage'
 import { must } from '@kedge/shared/must'
 import type Database from 'better-sqlite3'
 
@@ -49,7 +55,7 @@ export class Statements {
       SELECT log.rv, log.resource, log.namespace, log.name, log.value, log.deleted, log.prev, before.value AS previous
       FROM log LEFT JOIN log AS before ON before.rv = log.prev
       WHERE log.rv > @after AND log.resource = @resource AND (@namespace IS NULL OR log.namespace = @namespace)
-      ORDER BY log.rv LIMIT @limit`)
+      ORDER BY log.rv`)
   }
 
   revision(): number {
@@ -85,13 +91,13 @@ export class Statements {
   /** The newest states, in order of namespace and name. */
   list(request: ListRequest): Entry[] {
     const statement = request.namespace === undefined ? this.#list : this.#listIn
-    return statement.all(bindings(request)).map(entryOf)
+    return upTo(request.maxBytes, statement.iterate(bindings(request))).map(entryOf)
   }
 
   /** The states as of `at`. */
   listAt(request: ListRequest & { at: number }): Entry[] {
     const statement = request.namespace === undefined ? this.#listAt : this.#listInAt
-    return statement.all({ ...bindings(request), at: request.at }).map(entryOf)
+    return upTo(request.maxBytes, statement.iterate({ ...bindings(request), at: request.at })).map(entryOf)
   }
 
   count(request: ListRequest): number {
@@ -105,8 +111,8 @@ export class Statements {
     return row?.n ?? 0
   }
 
-  changes(request: { resource: string; namespace?: string; after: number; limit: number }): Change[] {
-    return this.#changes.all({ ...request, namespace: request.namespace ?? null }).map(changeOf)
+  changes({ resource, namespace, after, maxBytes }: ChangesRequest): Change[] {
+    return upTo(maxBytes, this.#changes.iterate({ resource, namespace: namespace ?? null, after })).map(changeOf)
   }
 
   /** Removes the states that rows of (from, to] replaced, and the rows of deletions among those. */
@@ -117,6 +123,19 @@ export class Statements {
     const deletions = this.#db.prepare('DELETE FROM log WHERE rv > ? AND rv <= ? AND deleted = 1').run(from, to)
     return replaced.changes + deletions.changes
   }
+}
+
+/** Rows until their values reach `maxBytes` (as far as a text's length tells). */
+function upTo<R extends Row>(maxBytes: number | undefined, rows: IterableIterator<R>): R[] {
+  if (maxBytes === undefined) return [...rows]
+  const taken: R[] = []
+  let size = 0
+  for (const row of rows) {
+    taken.push(row)
+    size += row.value.length
+    if (size >= maxBytes) break
+  }
+  return taken
 }
 
 function listing(where: string): string {

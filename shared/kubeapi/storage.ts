@@ -51,6 +51,18 @@ export interface ListRequest {
   /** Only what comes after this place. */
   after?: { namespace: string; name: string }
   limit?: number
+  /** Stops after the entry with which the texts reach this many bytes: fewer than there are, but not none. */
+  maxBytes?: number
+}
+
+export interface ChangesRequest {
+  resource: string
+  /** All namespaces when missing. */
+  namespace?: string
+  /** A resourceVersion. */
+  after: number
+  /** As in a list. */
+  maxBytes: number
 }
 
 /** What a write sees and does; valid only inside `commit`. */
@@ -78,8 +90,8 @@ export interface Storage {
   get(key: ObjectKey): Entry | undefined
   list(request: ListRequest): Entry[]
   count(request: ListRequest): number
-  /** The changes after a resourceVersion, oldest first. */
-  changes(request: { resource: string; namespace?: string; after: number; limit: number }): Change[]
+  /** The first changes after a resourceVersion, oldest first; none when there are no more. */
+  changes(request: ChangesRequest): Change[]
   commit<T>(write: (tx: Transaction) => T): Promise<T>
   /** Tells of every change, in order, in the turn in which it was committed. Returns what ends it. */
   subscribe(listener: (changes: readonly Change[]) => void): () => void

@@ -38,8 +38,8 @@ export interface WatchRequest {
 
 /** A watcher that lets this many bytes pile up is cut. */
 export const maxPendingBytes = 8 * 1024 * 1024
-/** How many entries are read at once for a watcher that catches up. */
-const page = 500
+/** How much is read at once for a watcher that catches up: with one more object, well under `maxPendingBytes`. */
+const pageBytes = 2 * 1024 * 1024
 
 /**
  * Tells watchers of committed changes. Invariants:
@@ -88,9 +88,9 @@ export class WatchHub {
       if (after < this.#storage.oldest || after > this.#storage.revision) {
         return watcher.fail(expired(`too old resource version: ${after} (${this.#storage.oldest})`))
       }
-      const changes = this.#storage.changes({ ...scope, after, limit: page })
+      const changes = this.#storage.changes({ ...scope, after, maxBytes: pageBytes })
+      if (changes.length === 0) return this.#join(watcher)
       for (const change of changes) watcher.offer(change)
-      if (changes.length < page) return this.#join(watcher)
       after = changes.at(-1)?.entry.rv ?? after
       await watcher.sink.drained()
     }
@@ -114,8 +114,7 @@ export class WatchHub {
   #tell(changes: readonly Change[]): void {
     for (const change of changes) {
       for (const watcher of this.#live.get(change.entry.resource) ?? []) watcher.offer(change)
-      const definitionGone = change.type === 'DELETED' && change.entry.resource === definitionResource
-      if (definitionGone) for (const watcher of this.#live.get(change.entry.name) ?? []) watcher.sink.end()
+      if (redefines(change)) for (const watcher of this.#live.get(change.entry.name) ?? []) watcher.sink.end()
     }
   }
 
@@ -132,6 +131,12 @@ export class WatchHub {
       this.#forget(watcher)
     }
   }
+}
+
+/** A definition that goes or changes ends the watches of its kind: their clients come back to what it says now. */
+function redefines({ type, entry, previous }: Change): boolean {
+  if (entry.resource !== definitionResource || type === 'ADDED') return false
+  return type === 'DELETED' || entry.object.metadata.generation !== previous?.object.metadata.generation
 }
 
 class Watcher {
@@ -152,12 +157,12 @@ class Watcher {
   async sendAll(storage: Storage): Promise<number | undefined> {
     const { kind, namespace, selection, markInitial } = this.request
     const at = storage.revision
-    const scope = { resource: kind.storage, at, limit: page, ...(namespace === '' ? {} : { namespace }) }
+    const scope = { resource: kind.storage, at, maxBytes: pageBytes, ...(namespace === '' ? {} : { namespace }) }
     let last: Entry | undefined
     for (;;) {
       const entries = storage.list({ ...scope, ...(last === undefined ? {} : { after: last }) })
       for (const entry of entries) if (isSelected(kind, selection, entry)) this.#send({ type: 'ADDED', entry }, entry)
-      if (entries.length < page) break
+      if (entries.length === 0) break
       last = entries.at(-1)
       await this.sink.drained()
       if (this.sink.closed) return undefined

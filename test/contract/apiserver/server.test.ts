@@ -88,6 +88,42 @@ describe('the embedded API server', () => {
     expect(await watch.next()).toBeUndefined()
   })
 
+  it('cuts a watcher that does not read, and nobody else', async () => {
+    const { kube } = await started()
+    const from = (await kube.get(maps)).body.metadata.resourceVersion
+    const slow = await kube.watch(`${maps}?watch=1&resourceVersion=${from}`)
+    const data = { text: 'x'.repeat(1024 * 1024) }
+    // What the kernel buffers for a connection is small against this.
+    const count = 40
+    for (let i = 0; i < count; i++) await kube.create(maps, { metadata: { name: `big-${i}` }, data })
+    const seen = await slow.rest()
+    expect(seen.length).toBeLessThan(count)
+    const last = seen.at(-1)?.object.metadata.resourceVersion ?? from
+    const again = await kube.watch(`${maps}?watch=1&resourceVersion=${last}`)
+    for (let n = seen.length; n < count; n++) expect((await again.next())?.type).toBe('ADDED')
+    again.close()
+  })
+
+  it('ends the watches of a kind whose definition changes', async () => {
+    const { kube } = await started()
+    const path = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+    const schema = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+    const version = { name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: schema } }
+    const names = { plural: 'things', kind: 'Thing' }
+    const spec = { group: 'x.example', scope: 'Cluster', names, versions: [version] }
+    await kube.create(path, { metadata: { name: 'things.x.example' }, spec })
+    const watch = await kube.watch('/apis/x.example/v1/things?watch=1')
+    const patch = { spec: { names: { ...names, shortNames: ['th'] } } }
+    await kube.call({
+      method: 'PATCH',
+      path: `${path}/things.x.example`,
+      body: patch,
+      type: 'application/merge-patch+json',
+    })
+    expect(await watch.rest()).toEqual([])
+    expect((await kube.get('/apis/x.example/v1')).body.resources[0].shortNames).toEqual(['th'])
+  })
+
   it('ends its watches when it stops', async () => {
     const { server, kube } = await started()
     const watch = await kube.watch(`${maps}?watch=1&resourceVersion=1`)

@@ -41,7 +41,7 @@ describe('compaction', () => {
     clock.advance(2000)
     await compaction.look()
     expect(store.oldest).toBe(20)
-    expect(store.changes({ resource: 'configmaps', after: 0, limit: 99 })).toHaveLength(1)
+    expect(store.changes({ resource: 'configmaps', after: 0, maxBytes: 1e6 })).toHaveLength(1)
     expect(store.get(key)?.rv).toBe(20)
   })
 })

@@ -1,8 +1,10 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDatabase } from '@kedge/cloudcore/apiserver/database'
 import { LogStore } from '@kedge/cloudcore/apiserver/log-store'
 import type { Change } from '@kedge/shared/kubeapi/storage'
 import { silentLog } from '@kedge/shared/log'
+import Database from 'better-sqlite3'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { tempDir } from '../../../support/temp-dir.ts'
 
@@ -96,17 +98,36 @@ describe('LogStore', () => {
     await put(store, 'a', '2')
     await store.commit((tx) => tx.remove(key('a')))
     await put(store, 'b')
-    const types = store.changes({ resource: 'configmaps', after: 0, limit: 10 }).map(({ type }) => type)
+    const types = store.changes({ resource: 'configmaps', after: 0, maxBytes: 1e6 }).map(({ type }) => type)
     expect(types).toEqual(['ADDED', 'MODIFIED', 'DELETED', 'ADDED'])
-    const [second] = store.changes({ resource: 'configmaps', after: 1, limit: 1 })
+    const [second] = store.changes({ resource: 'configmaps', after: 1, maxBytes: 1 })
     expect(second?.previous?.object.data).toEqual({ data: '1' })
-    expect(store.changes({ resource: 'configmaps', namespace: 'x', after: 0, limit: 9 })).toEqual([])
+    expect(store.changes({ resource: 'configmaps', namespace: 'x', after: 0, maxBytes: 1e6 })).toEqual([])
 
     expect(store.compact(3, 2)).toEqual({ removed: 1, done: false })
     expect(store.compact(3, 2)).toEqual({ removed: 2, done: true })
     expect(store.oldest).toBe(3)
-    expect(store.changes({ resource: 'configmaps', after: 3, limit: 9 }).map(({ entry }) => entry.name)).toEqual(['b'])
+    expect(store.changes({ resource: 'configmaps', after: 3, maxBytes: 1e6 }).map(({ entry }) => entry.name)).toEqual([
+      'b',
+    ])
     expect(names(store.list({ resource: 'configmaps' }))).toEqual(['b'])
+  })
+
+  it('says that a database is damaged, and leaves it as it is', async () => {
+    const path = join(tempDir(), 'api.db')
+    const store = open(path)
+    for (let i = 0; i < 50; i++) await put(store, `n${i}`, 'x'.repeat(1000))
+    store.close()
+    const db = new Database(path)
+    db.prepare("UPDATE meta SET value = 0 WHERE name = 'clean'").run()
+    db.close()
+    const bytes = readFileSync(path)
+    bytes.fill(0x5a, bytes.length - 20_000)
+    writeFileSync(path, bytes)
+    expect(() => openDatabase(path)).toThrow(/is damaged .*restore a backup/)
+    expect(existsSync(path)).toBe(true)
+    writeFileSync(path, 'not a database'.repeat(1000))
+    expect(() => openDatabase(path)).toThrow(/is damaged/)
   })
 
   it('refuses a database of a newer form', () => {
