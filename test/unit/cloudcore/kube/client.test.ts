@@ -175,7 +175,7 @@ test.each([
 })
 
 test('a watch that went silent is given up when another request gets no answer', async () => {
-  const { kube, server } = await faulty({ requestTimeout: 1000 })
+  const { kube, server } = await faulty({ requestTimeout: 2000 })
   const { resourceVersion } = await kube.list(configMaps)
   const watching = (async () => {
     for await (const _event of kube.watch(configMaps, { resourceVersion }));
