@@ -1,9 +1,12 @@
 import { canonical } from '../canonical.ts'
 import { PatchError } from './patch-error.ts'
-import { isObject, type Json, setField } from './schema.ts'
+import { isDeeperThan, isObject, type Json, maxDepth, setField } from './schema.ts'
 
 /** As in Kubernetes. */
 const maxOperations = 10_000
+
+/** Bytes that all copies together may add: each copy can double an object. As in Kubernetes. */
+const maxCopied = 3 * 1024 * 1024
 
 /** RFC 6902: `document` after the operations, all of them or none. It is not changed. Throws `PatchError`. */
 export function applyJsonPatch(document: unknown, patch: unknown): unknown {
@@ -13,12 +16,18 @@ export function applyJsonPatch(document: unknown, patch: unknown): unknown {
     throw new PatchError(413, most)
   }
   // The root hangs from a holder, so that even it can be replaced.
-  const holder: Json = { root: structuredClone(document) }
+  const holder: Holder = { root: structuredClone(document), copied: 0 }
   for (const operation of patch) apply(holder, operation)
   return holder.root
 }
 
-function apply(holder: Json, operation: unknown): void {
+interface Holder extends Json {
+  root: unknown
+  /** Bytes copied so far. */
+  copied: number
+}
+
+function apply(holder: Holder, operation: unknown): void {
   const { op, path, from, value } = isObject(operation) ? operation : {}
   if (typeof op !== 'string') throw new PatchError(400, 'error decoding patch: an operation has a field "op"')
   if (typeof path !== 'string') throw new PatchError(400, `error decoding patch: ${op} needs a "path"`)
@@ -39,13 +48,23 @@ function apply(holder: Json, operation: unknown): void {
     case 'test':
       return test(holder, target, value)
     case 'copy':
-      return add(holder, target, structuredClone(get(holder, origin)))
+      return add(holder, target, copyOf(holder, origin))
     case 'move':
       if (isInside(target, origin)) throw refused(`cannot move ${from} into itself`)
       return add(holder, target, remove(holder, origin))
     default:
       throw new PatchError(400, `error decoding patch: unknown operation ${JSON.stringify(op)}`)
   }
+}
+
+function copyOf(holder: Holder, path: string[]): unknown {
+  const value = get(holder, path)
+  // A copy within itself doubles the depth too.
+  if (isDeeperThan(value, maxDepth)) throw refused(`${shown(path)} nests deeper than ${maxDepth} levels`)
+  const text = JSON.stringify(value)
+  holder.copied += text.length
+  if (holder.copied > maxCopied) throw new PatchError(413, `the copies of the patch add more than ${maxCopied} bytes`)
+  return JSON.parse(text)
 }
 
 function isInside(inner: string[], outer: string[]): boolean {
@@ -73,7 +92,7 @@ function refused(detail: string): PatchError {
 }
 
 /** The object or list that holds the last step of the path. */
-function parentOf(holder: Json, path: string[]): { parent: Json | unknown[]; last: string } {
+function parentOf(holder: Holder, path: string[]): { parent: Json | unknown[]; last: string } {
   const last = path.at(-1) ?? 'root'
   let at: unknown = holder
   for (const step of path.slice(0, -1)) at = child(at, step)
@@ -90,14 +109,14 @@ function isIndex(step: string): boolean {
   return /^(0|[1-9]\d*)$/.test(step)
 }
 
-function get(holder: Json, path: string[]): unknown {
+function get(holder: Holder, path: string[]): unknown {
   const { parent, last } = parentOf(holder, path)
   const value = child(parent, last)
   if (value === undefined) throw refused(`there is nothing at ${shown(path)}`)
   return value
 }
 
-function add(holder: Json, path: string[], value: unknown): void {
+function add(holder: Holder, path: string[], value: unknown): void {
   const { parent, last } = parentOf(holder, path)
   if (!Array.isArray(parent)) return setField(parent, last, value)
   const index = last === '-' ? parent.length : isIndex(last) ? Number(last) : Number.NaN
@@ -105,14 +124,14 @@ function add(holder: Json, path: string[], value: unknown): void {
   parent.splice(index, 0, value)
 }
 
-function replace(holder: Json, path: string[], value: unknown): void {
+function replace(holder: Holder, path: string[], value: unknown): void {
   get(holder, path)
   const { parent, last } = parentOf(holder, path)
   if (Array.isArray(parent)) parent[Number(last)] = value
   else setField(parent, last, value)
 }
 
-function remove(holder: Json, path: string[]): unknown {
+function remove(holder: Holder, path: string[]): unknown {
   const value = get(holder, path)
   const { parent, last } = parentOf(holder, path)
   if (Array.isArray(parent)) parent.splice(Number(last), 1)
@@ -121,9 +140,10 @@ function remove(holder: Json, path: string[]): unknown {
 }
 
 /** Like the library that Kubernetes uses, takes what is missing for null. */
-function test(holder: Json, path: string[], value: unknown): void {
+function test(holder: Holder, path: string[], value: unknown): void {
   const { parent, last } = parentOf(holder, path)
-  if (canonical(child(parent, last) ?? null) !== canonical(value)) {
+  const isDeep = isDeeperThan(child(parent, last), maxDepth)
+  if (isDeep || canonical(child(parent, last) ?? null) !== canonical(value)) {
     throw refused(`testing value ${shown(path)} failed: test failed`)
   }
 }

@@ -3,7 +3,7 @@ import { applyJsonPatch } from './json-patch.ts'
 import type { ApiKind } from './kinds.ts'
 import { mergePatch } from './merge-patch.ts'
 import { PatchError } from './patch-error.ts'
-import { isObject, type Json } from './schema.ts'
+import { isDeeperThan, isObject, type Json, maxDepth } from './schema.ts'
 import { strategicMerge } from './strategic-merge.ts'
 
 export { PatchError }
@@ -37,6 +37,7 @@ export function applyPatch({ mediaType, patch, object, kind }: PatchRequest): Ku
       `the body of the request was in an unknown format - accepted media types include: ${list}`,
     )
   }
+  if (isDeeperThan(patch, maxDepth)) throw new PatchError(400, `the patch nests deeper than ${maxDepth} levels`)
   if (mediaType === jsonPatch) return whole(applyJsonPatch(object, patch))
   if (!isObject(patch)) throw new PatchError(400, 'error decoding patch: a merge patch is a JSON object')
   if (mediaType === merge) return whole(mergePatch(object, patch))

@@ -10,6 +10,9 @@ const binary = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei']
 
 const nano = 10n ** 9n
 
+/** No amount that anybody means is longer, and arithmetic on endless digits takes its time. */
+const maxLength = 64
+
 interface Quantity {
   nanos: bigint
   style: 'decimal' | 'exponent' | 'binary'
@@ -17,7 +20,8 @@ interface Quantity {
 
 /** Reads a quantity, or returns undefined for other text. Below a nano-unit it rounds away from zero. */
 function parse(value: unknown): Quantity | undefined {
-  const [, sign = '', digits = '', suffix = ''] = form.exec(String(value)) ?? []
+  const text = String(value)
+  const [, sign = '', digits = '', suffix = ''] = text.length > maxLength ? [] : (form.exec(text) ?? [])
   if (digits === '') return undefined
   const [whole = '', fraction = ''] = digits.split('.')
   const mantissa = BigInt(whole + fraction)

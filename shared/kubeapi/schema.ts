@@ -69,3 +69,14 @@ export function setField(object: Json, name: string, value: unknown): void {
   if (name !== '__proto__') object[name] = value
   else Object.defineProperty(object, name, { value, enumerable: true, configurable: true, writable: true })
 }
+
+/** Nothing that is written down by people or programs nests deeper, and what works on objects recurses. */
+export const maxDepth = 250
+
+/** Whether objects and lists nest deeper than `levels`. */
+export function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  if (levels === 0) return true
+  for (const inner of Object.values(value)) if (isDeeperThan(inner, levels - 1)) return true
+  return false
+}

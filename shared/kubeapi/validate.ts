@@ -6,7 +6,7 @@ import type { Cause } from './causes.ts'
 import { check } from './check.ts'
 import { type ApiKind, apiVersionOf } from './kinds.ts'
 import { checkMetadata, checkMetadataUpdate, metadataForCreate, metadataForUpdate } from './metadata.ts'
-import { asArray, isObject, type Json } from './schema.ts'
+import { asArray, isDeeperThan, isObject, type Json, maxDepth } from './schema.ts'
 import { objectMeta } from './schemas-meta.ts'
 import { strategies } from './strategies.ts'
 import type { Strategy } from './strategy.ts'
@@ -68,6 +68,7 @@ const empty: KubeObject = { metadata: { name: '' } }
 function unreadable(kind: ApiKind, object: unknown): string | undefined {
   if (!isObject(object))
     return "the object provided is unrecognized (must be of type Object): couldn't get version/kind"
+  if (isDeeperThan(object, maxDepth)) return `the object nests deeper than ${maxDepth} levels`
   const expected = apiVersionOf(kind)
   const { apiVersion = expected, kind: kindName = kind.kind } = object
   if (apiVersion !== expected) {

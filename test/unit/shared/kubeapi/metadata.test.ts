@@ -209,6 +209,11 @@ describe('what cannot be read', () => {
     expect(admit({ kind: builtIn(kind), operation: 'create', object }).malformed).toMatch(message)
   })
 
+  it('what nests deeper than anything should', () => {
+    const spec = JSON.parse(`${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`)
+    expect(created(deviceKind('Device'), { spec }).malformed).toBe('the object nests deeper than 250 levels')
+  })
+
   it('metadata of a custom resource', () => {
     const object = { metadata: { name: 'x', labels: { a: 1 } } }
     expect(admit({ kind: deviceKind('Device'), operation: 'create', object }).malformed).toMatch(

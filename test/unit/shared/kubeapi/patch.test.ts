@@ -106,6 +106,21 @@ describe('JSON patches (RFC 6902)', () => {
     ['moves into itself', [{ op: 'move', from: '/data', path: '/data/a' }], 422, /into itself/],
     ['leaves no object', [{ op: 'replace', path: '', value: 1 }], 422, /leaves no object/],
     ['is too long', new Array(10_001).fill({ op: 'test', path: '/l', value: [] }), 413, /10000/],
+    [
+      'grows without end',
+      [
+        { op: 'add', path: '/data/a', value: 'x'.repeat(1000) },
+        ...new Array(30).fill(0).map((_, i) => ({ op: 'copy', from: '/data', path: `/data/${i}` })),
+      ],
+      413,
+      /3145728 bytes/,
+    ],
+    [
+      'nests without end',
+      new Array(2000).fill({ op: 'copy', from: '/data', path: '/data/a' }),
+      422,
+      /nests deeper than 250 levels/,
+    ],
     ['reaches for the prototype', [{ op: 'add', path: '/constructor/prototype/x', value: 1 }], 422, /constructor/],
   ])('refuses a patch that %s', (_, patch, code, message) => {
     const error = refusal(json, { l: [1], data: {} }, patch)
@@ -340,6 +355,16 @@ describe('strategic merge patches', () => {
     const error = refusal(strategic, pod, patch, builtIn('Pod'))
     expect(error.code).toBe(400)
     expect(error.message).toMatch(message)
+  })
+})
+
+describe('depth', () => {
+  it.each([json, merge, strategic])('of a patch of %s is bounded', (mediaType) => {
+    const deep = JSON.parse(`${'{"a":'.repeat(300)}1${'}'.repeat(300)}`)
+    expect(refusal(mediaType, {}, mediaType === json ? [deep] : deep)).toMatchObject({
+      code: 400,
+      message: 'the patch nests deeper than 250 levels',
+    })
   })
 })
 
