@@ -112,6 +112,30 @@ test('a link that stalls loses nothing: what was held up goes through when it re
   expect(edge.link.connections).toBe(1)
 })
 
+test('reports whose answers were lost go again, and are taken once', async () => {
+  const fleet = await Fleet.start()
+  const edge = fleet.node('edge-1')
+  await fleet.api.create(roomModel(), room('kitchen', 'edge-1'))
+  await eventually(async () => (await edge.keys()).includes(kitchen))
+  await fleet.level()
+  await quiet(edge)
+
+  edge.link.mute()
+  const device = await edge.device()
+  await device.publish(update, reported('temperature', '7'))
+  await device.publish(update, reported('temperature', 'warm'))
+  const refusals = async () => (await fleet.api.list('events')).filter(({ reason }) => reason === 'WriteRefused')
+  await eventually(async () => statusTwins(await fleet.api.get(kitchen)).temperature?.reported === '7')
+  await eventually(async () => (await refusals()).length === 1)
+  expect((await edge.get('outbox')).map(({ report }) => report.is).sort()).toEqual(['device', 'event'])
+
+  edge.link.cut()
+  edge.link.heal()
+  await eventually(async () => (await edge.get('outbox')).length === 0)
+  expect(await refusals()).toHaveLength(1)
+  expect(statusTwins(await fleet.api.get(kitchen)).temperature?.reported).toBe('7')
+})
+
 test('a node that comes back while its old connection still hangs is served at once', async () => {
   const fleet = await Fleet.start({ edges: 'process' })
   const edge = fleet.node('edge-1')

@@ -2,7 +2,7 @@ import { createServer, connect as dial, type Server, type Socket } from 'node:ne
 import { type Service, sleep } from '@kedge/shared/service'
 
 /** `slow`: so many milliseconds later, in both directions. */
-type Mode = { is: 'open' } | { is: 'cut' } | { is: 'stalled' } | { is: 'slow'; ms: number }
+type Mode = { is: 'open' } | { is: 'cut' } | { is: 'stalled' } | { is: 'mute' } | { is: 'slow'; ms: number }
 
 /**
  * A network between an edge and a cloud: a TCP proxy that can be cut, stalled and slowed, and that counts what it
@@ -64,6 +64,12 @@ export class CutLink implements Service {
     for (const sockets of this.#pairs) for (const socket of sockets) socket.pause()
   }
 
+  /** Carries what the edge says, and nothing back: it does not hear what became of it. */
+  mute(): void {
+    this.#mode = { is: 'mute' }
+    for (const [, cloud] of this.#pairs) cloud.pause()
+  }
+
   slow(ms: number): void {
     this.#mode = { is: 'slow', ms }
   }
@@ -102,7 +108,8 @@ export class CutLink implements Service {
       toEdge.push(chunk)
     })
     for (const socket of pair) socket.once('close', () => this.#pairs.delete(pair))
-    if (this.#mode.is === 'stalled') for (const socket of pair) socket.pause()
+    if (this.#mode.is === 'stalled' || this.#mode.is === 'mute') cloud.pause()
+    if (this.#mode.is === 'stalled') edge.pause()
     else edge.resume()
   }
 

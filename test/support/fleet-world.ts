@@ -11,7 +11,8 @@ export interface Place {
   readonly devices: NodeDevices
   /** The desired value of the room's target that the API accepted last. */
   cloudTarget: string | undefined
-  linked: 'open' | 'cut' | 'stalled'
+  /** Its network carries everything. */
+  isOpen: boolean
 }
 
 /** A fleet to which a schedule happens. Steps that make no sense at the moment do nothing. */
@@ -29,7 +30,7 @@ export class FleetWorld {
     this.fleet = fleet
     this.places = fleet.nodes.map((node) => {
       const devices = new NodeDevices(node, () => ++this.#last)
-      return { node, devices, cloudTarget: undefined, linked: 'open' as const }
+      return { node, devices, cloudTarget: undefined, isOpen: true }
     })
   }
 
@@ -82,6 +83,7 @@ export class FleetWorld {
     switch (step.is) {
       case 'cut':
       case 'stall':
+      case 'mute':
       case 'heal':
         return this.#link(place, step.is)
       case 'kill-edge':
@@ -115,9 +117,9 @@ export class FleetWorld {
     }
   }
 
-  #link(place: Place, what: 'cut' | 'stall' | 'heal'): void {
+  #link(place: Place, what: 'cut' | 'stall' | 'mute' | 'heal'): void {
     place.node.link[what]()
-    place.linked = what === 'cut' ? 'cut' : what === 'stall' ? 'stalled' : 'open'
+    place.isOpen = what === 'heal'
   }
 
   async #startCloud(): Promise<void> {
@@ -138,8 +140,8 @@ export class FleetWorld {
   }
 
   /** Waits until a node that can do so has told all that it has to tell. */
-  async #catchUp({ node, linked }: Place): Promise<void> {
-    if (!node.running || !this.#cloudRuns || linked !== 'open') return
+  async #catchUp({ node, isOpen }: Place): Promise<void> {
+    if (!node.running || !this.#cloudRuns || !isOpen) return
     await eventually(async () => (await node.get('outbox')).length === 0, { within: 60_000 })
   }
 
