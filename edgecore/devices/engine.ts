@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
-import { type DeviceTopic, isAnswer, matches, parseDeviceTopic } from '@kedge/shared/device-topics'
+import {
+  type DeviceName,
+  type DeviceTopic,
+  deviceTopic,
+  isAnswer,
+  matches,
+  parseDeviceTopic,
+} from '@kedge/shared/device-topics'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
@@ -105,13 +112,10 @@ export class Engine {
 
   /** The deltas that stand open on topics which a filter matches: what a client that subscribes has missed. */
   openDeltas(filter: string): Message[] {
-    const exact = /[+#]/.test(filter) ? undefined : parseDeviceTopic(filter)
-    if (exact === undefined && !/[+#]/.test(filter)) return []
-    const only = exact?.of === 'device' ? this.#registry.find(exact) : undefined
-    const entries = exact === undefined ? this.#registry.all() : only ? [only] : []
-    return [...entries]
-      .flatMap((entry) => this.#requests.openDelta(entry))
-      .filter(({ topic }) => matches(filter, topic))
+    if (!filter.startsWith('$hw/')) return []
+    const wanted = (name: DeviceName) => matches(filter, deviceTopic(name, 'twin/update/delta'))
+    const entries = [...this.#registry.all()].filter((entry) => this.#registry.namesOf(entry).some(wanted))
+    return entries.flatMap((entry) => this.#requests.openDelta(entry)).filter(({ topic }) => matches(filter, topic))
   }
 
   #request(transaction: Transaction, topic: DeviceTopic, payload: Buffer): Outcome {

@@ -1,6 +1,6 @@
 import type { Driver, DriverHost } from '@kedge/edgecore/devices/drivers/driver'
 import { virtualDriver } from '@kedge/edgecore/devices/drivers/virtual'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { DeviceNode, device, model } from '../../support/device-node.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -150,14 +150,20 @@ test('a driver hears of edits, restarts for other changes and stops with its dev
 test('a restart waits for the stop, and only the newest description starts', async () => {
   const calls: string[] = []
   const stops: (() => void)[] = []
+  let over = false
+  const stop = () => new Promise<void>((resolve) => (over ? resolve() : stops.push(resolve)))
   const driver: Driver = {
     protocols: ['recorder'],
     start: ({ spec }) => {
       calls.push(`start ${spec.protocol?.configData?.port}`)
-      return { desired: () => undefined, stop: () => new Promise((resolve) => stops.push(resolve)) }
+      return { desired: () => undefined, stop }
     },
   }
   const node = await DeviceNode.start({ drivers: [driver] })
+  onTestFinished(() => {
+    over = true
+    for (const resolve of stops) resolve()
+  })
   const at = (port: number) => device('lamp', { protocol: { ...recorded, configData: { port } } })
   await node.apply(model(), at(1))
   await node.apply(at(2))
