@@ -45,11 +45,7 @@ function checkTaints(taints: Json[]): Cause[] {
 
 export const leaseStrategy: Strategy = {
   check({ object }) {
-    const {
-      leaseDurationSeconds: seconds,
-      leaseTransitions: transitions,
-      holderIdentity: holder,
-    } = asObject(object.spec)
+    const { leaseDurationSeconds: seconds, leaseTransitions: transitions } = asObject(object.spec)
     const causes: Cause[] = []
     if (typeof seconds === 'number' && seconds <= 0) {
       causes.push(invalid('spec.leaseDurationSeconds', seconds, 'must be greater than 0'))
@@ -57,7 +53,6 @@ export const leaseStrategy: Strategy = {
     if (typeof transitions === 'number' && transitions < 0) {
       causes.push(invalid('spec.leaseTransitions', transitions, 'must be greater than or equal to 0'))
     }
-    if (holder === '') causes.push(invalid('spec.holderIdentity', '', 'must not be empty'))
     return causes
   },
 }

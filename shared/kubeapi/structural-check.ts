@@ -2,7 +2,7 @@ import { type Cause, forbidden, invalid, notSupported, required } from './causes
 import { check, pattern } from './check.ts'
 import { asArray, asObject, isObject, type Json, type Schema } from './schema.ts'
 import { misshapen } from './schema-shape.ts'
-import { prune } from './structural.ts'
+import { applyDefaults, prune } from './structural.ts'
 
 const types = ['array', 'boolean', 'integer', 'number', 'object', 'string']
 
@@ -139,7 +139,10 @@ function checkDefault(schema: Schema, at: string): Cause[] {
   const unknown: string[] = []
   prune(schema, schema.default, '', { builtIn: false, unknown })
   if (unknown.length > 0) return [invalid(at, schema.default, 'must not have unknown fields')]
-  return check(schema, schema.default, at)
+  // A default gets the defaults within it before it is used.
+  const value = structuredClone(schema.default)
+  applyDefaults(schema, value)
+  return check(schema, value, at)
 }
 
 const notInConstraints = ['type', 'description', 'default', 'additionalProperties', 'nullable', 'title']

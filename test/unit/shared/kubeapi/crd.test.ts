@@ -166,6 +166,7 @@ describe('definitions', () => {
       ],
     ],
     [{ type: 'object', required: null, anyOf: null }, []],
+    [{ type: 'object', default: {}, required: ['a'], properties: { a: { type: 'integer', default: 3 } } }, []],
     [{ 'x-kubernetes-int-or-string': true, anyOf: [{ type: 'integer' }, { type: 'string' }] }, []],
     [{ type: 'object', 'x-kubernetes-preserve-unknown-fields': true }, []],
   ])('with a spec of %j', (spec, expected) => expect(told(withSpec(spec))).toEqual(expected))
