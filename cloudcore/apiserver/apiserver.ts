@@ -1,21 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
-import { isIP } from 'node:net'
+import type { Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
-import { codeOf, explain, UserError } from '@kedge/shared/errors'
+import { explain } from '@kedge/shared/errors'
 import { builtIns } from '@kedge/shared/kubeapi/builtins'
 import { createHandler } from '@kedge/shared/kubeapi/handler'
 import { Registry } from '@kedge/shared/kubeapi/registry'
 import { reviewKinds } from '@kedge/shared/kubeapi/reviews'
 import { listener } from '@kedge/shared/kubeapi/server'
-import { badRequest } from '@kedge/shared/kubeapi/status'
 import { WatchHub } from '@kedge/shared/kubeapi/watch'
 import type { Log } from '@kedge/shared/log'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { version } from '@kedge/shared/version'
-import { Authority, type ServerNames } from '../identity/authority.ts'
+import { Authority } from '../identity/authority.ts'
+import type { ServerNames } from '../identity/certificates.ts'
 import { keepFile } from '../identity/keep-file.ts'
 import { kubeconfigText } from '../identity/kubeconfig.ts'
 import { adminToken, authenticator } from './authentication.ts'
@@ -23,6 +22,7 @@ import { authorizer } from './authorization.ts'
 import { startCompaction } from './compaction.ts'
 import { databaseName, openDatabase } from './database.ts'
 import { startEventRetention } from './event-retention.ts'
+import { addressOf, close, hostInUrl, httpsServer, listen, namesOf } from './https-server.ts'
 import { LogStore } from './log-store.ts'
 import { ensureNamespaces } from './namespaces.ts'
 
@@ -126,13 +126,11 @@ async function openServer(
     address: () => addressOf(server),
     version: versionDocument,
   })
-  const server = createServer(
-    { ...pair, ca: authority.cert, requestCert: true, rejectUnauthorized: false, maxHeaderSize: 64 * 1024 },
-    listener({ handle, authenticate: authenticator(token) }),
-  )
-  // Clients keep connections for reuse; one that is closed while they write costs them a request.
-  server.keepAliveTimeout = 180_000
-  server.on('clientError', refuseMalformed)
+  const server: Server = httpsServer({
+    pair,
+    authority: authority.cert,
+    listener: listener({ handle, authenticate: authenticator(token) }),
+  })
   await listen(server, host, port)
   const renewal = setInterval(() => {
     renew(authority, names, server).catch((error: unknown) =>
@@ -152,72 +150,6 @@ async function openServer(
 async function renew(authority: Authority, names: ServerNames, server: Server): Promise<void> {
   const { pair, renewed } = await authority.serverPair(names)
   if (renewed) server.setSecureContext({ ...pair, ca: authority.cert })
-}
-
-/** Everything that clients may call this server. */
-function namesOf(host: string): ServerNames {
-  const dns = ['localhost', 'kubernetes', 'kubernetes.default', 'kubernetes.default.svc']
-  const ips = ['127.0.0.1', '::1']
-  if (isIP(host) === 0) return { dns: [...new Set([...dns, host])], ips }
-  return { dns, ips: [...new Set([...ips, host])] }
-}
-
-/** An address of all interfaces is reached at home by loopback. */
-function hostInUrl(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
-  return isIP(host) === 6 ? `[${host}]` : host
-}
-
-function addressOf(server: Server): string {
-  const address = server.address()
-  return typeof address === 'object' && address !== null ? `${hostInUrl(address.address)}:${address.port}` : ''
-}
-
-function listen(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(error, host, port)))
-    server.listen(port, host, resolve)
-  })
-}
-
-function listenError(error: unknown, host: string, port: number): Error {
-  const where = `${host}:${port}`
-  switch (codeOf(error)) {
-    case 'EADDRINUSE':
-      return new UserError(
-        `the port of the Kubernetes API, ${where}, is in use: stop what listens there, or choose another with --api-port`,
-      )
-    case 'EACCES':
-      return new UserError(
-        `the port of the Kubernetes API, ${where}, needs more rights: choose one above 1023 with --api-port`,
-      )
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new UserError(`the address of the Kubernetes API, ${host}, is not one of this machine: see --api-host`)
-    default:
-      return new Error(`listen on ${where}`, { cause: error })
-  }
-}
-
-/** What is not HTTP gets its `Status` as well, as far as there is somebody to tell. */
-function refuseMalformed(error: Error, socket: Socket): void {
-  if (!socket.writable || codeOf(error) === 'ECONNRESET') return void socket.destroy()
-  const body = JSON.stringify(badRequest(`the request is not valid HTTP: ${error.message}`).status)
-  const head = `HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}`
-  socket.end(`${head}\r\n\r\n${body}`)
-}
-
-/** Clients keep idle connections, and some do not let go of busy ones: after a second nobody is waited for. */
-function close(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const sweep = setInterval(() => server.closeIdleConnections(), 20)
-    const giveUp = setTimeout(() => server.closeAllConnections(), 1000)
-    server.close(() => {
-      clearInterval(sweep)
-      clearTimeout(giveUp)
-      resolve()
-    })
-  })
 }
 
 /** Which Kubernetes this behaves as, and what it is. */

@@ -1,17 +1,17 @@
 import { explain } from '@kedge/shared/errors'
-import {
-  type Change,
-  type ChangesRequest,
+import type {
+  Change,
+  ChangesRequest,
   Entry,
-  type ListRequest,
-  type ObjectKey,
-  type Storage,
-  type Transaction,
+  ListRequest,
+  ObjectKey,
+  Storage,
+  Transaction,
 } from '@kedge/shared/kubeapi/storage'
 import type { Log } from '@kedge/shared/log'
-import type { KubeObject } from '@kedge/shared/objects'
 import type Database from 'better-sqlite3'
 import { closeDatabase } from './database.ts'
+import { LogTransaction } from './log-transaction.ts'
 import { Statements } from './statements.ts'
 
 interface Job {
@@ -164,59 +164,5 @@ export class LogStore implements Storage {
     this.#flush()
     this.#closed = true
     closeDatabase(this.#db)
-  }
-}
-
-/** One write's view of the log; what it did is known by `changes`. */
-class LogTransaction implements Transaction {
-  readonly changes: Change[] = []
-  readonly #sql: Statements
-  #revision: number
-
-  constructor(sql: Statements, revision: number) {
-    this.#sql = sql
-    this.#revision = revision
-  }
-
-  get revision(): number {
-    return this.#revision
-  }
-
-  get(key: ObjectKey): Entry | undefined {
-    return this.#sql.get(key)
-  }
-
-  list(request: ListRequest): Entry[] {
-    return this.#sql.list(request)
-  }
-
-  put(key: ObjectKey, object: KubeObject): Entry {
-    const previous = this.#sql.get(key)
-    const entry = this.#entry(key, object)
-    this.#sql.append(entry, { deleted: false, prev: previous?.rv ?? null })
-    this.changes.push(previous === undefined ? { type: 'ADDED', entry } : { type: 'MODIFIED', entry, previous })
-    return entry
-  }
-
-  remove(key: ObjectKey): Entry | undefined {
-    const previous = this.#sql.get(key)
-    if (previous === undefined) return undefined
-    const entry = this.#entry(key, previous.object)
-    this.#sql.append(entry, { deleted: true, prev: previous.rv })
-    this.changes.push({ type: 'DELETED', entry, previous })
-    return entry
-  }
-
-  /** The object at the next resourceVersion. */
-  #entry(key: ObjectKey, object: KubeObject): Entry {
-    this.#revision += 1
-    const { apiVersion, kind, metadata, ...rest } = object
-    const text = JSON.stringify({
-      apiVersion,
-      kind,
-      metadata: { ...metadata, resourceVersion: String(this.#revision) },
-      ...rest,
-    })
-    return new Entry(key, this.#revision, text)
   }
 }

@@ -1,10 +1,10 @@
+import { type Answer, type Call, commit, contentType, jsonAnswer, renderingOf } from './call.ts'
 import { apiVersionOf } from './kinds.ts'
 import { isSelected, selectionOf } from './list.ts'
 import { decodeBody } from './negotiate.ts'
 import { type DeleteOptions, deleteOptions, remove, removeAll } from './remove.ts'
 import { renderObject } from './render.ts'
 import { dryRun, listOptions } from './request.ts'
-import { type Answer, type Call, commit, contentType, jsonAnswer, renderingOf } from './resource-call.ts'
 
 async function optionsOf(call: Call): Promise<DeleteOptions> {
   const body = await call.request.body()

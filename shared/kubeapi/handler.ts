@@ -1,44 +1,10 @@
-import type { Clock } from '../clock.ts'
 import { explain } from '../errors.ts'
-import type { Log } from '../log.ts'
-import { type Attributes, type Authorize, denied, type User } from './access.ts'
+import { type Attributes, denied, type User } from './access.ts'
+import { type Answer, type ApiRequest, type Call, type HandlerOptions, jsonAnswer, warningHeaders } from './call.ts'
 import { documentFor } from './documents.ts'
-import type { Registry } from './registry.ts'
 import { parseTarget, type ResourceTarget } from './request.ts'
-import { type Answer, type Call, jsonAnswer, resourceCall, warningHeaders } from './resource-call.ts'
-import type { Json } from './schema.ts'
+import { resourceCall } from './resource-call.ts'
 import { internalError, methodNotAllowed, noSuchPath, StatusError } from './status.ts'
-import type { Storage } from './storage.ts'
-import type { WatchHub } from './watch.ts'
-
-/** A request, however it came in. */
-export interface ApiRequest {
-  method: string
-  /** Path and query. */
-  url: string
-  /** By lower-case name. */
-  headers: Readonly<Record<string, string | string[] | undefined>>
-  /** Reads the whole body; throws a 413 `StatusError` when it is too large. */
-  body: () => Promise<Buffer>
-  user: User
-}
-
-export interface HandlerOptions {
-  storage: Storage
-  registry: Registry
-  hub: WatchHub
-  authorize: Authorize
-  clock: Clock
-  log: Log
-  /** A new UUID. */
-  uid: () => string
-  /** A draw from [0, 1). */
-  random: () => number
-  /** `host:port` for discovery. */
-  address: () => string
-  /** What `/version` says. */
-  version: Json
-}
 
 /** Answers requests by the Kubernetes conventions. Whatever comes in, what goes out is an answer or a `Status`. */
 export function createHandler(options: HandlerOptions): (request: ApiRequest) => Promise<Answer> {

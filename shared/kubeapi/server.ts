@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { User } from './access.ts'
-import type { ApiRequest } from './handler.ts'
-import type { Answer } from './resource-call.ts'
+import type { Answer, ApiRequest } from './call.ts'
 import { StatusError, tooLarge, unauthorized } from './status.ts'
-import type { Sink } from './watch.ts'
+import type { Sink } from './watcher.ts'
 
 /** A body may have this many bytes. */
 export const maxBodyBytes = 3 * 1024 * 1024

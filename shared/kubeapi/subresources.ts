@@ -1,13 +1,15 @@
 import { rfc3339 } from '../clock.ts'
 import type { KubeObject } from '../objects.ts'
+import { type Answer, type Call, commit, contentType, jsonAnswer } from './call.ts'
 import { terminate } from './lifecycle.ts'
 import { decodeBody } from './negotiate.ts'
+import { get } from './read-call.ts'
 import { writeOptions } from './request.ts'
-import { type Answer, type Call, commit, contentType, get, jsonAnswer, updated } from './resource-call.ts'
 import { asObject } from './schema.ts'
 import { methodNotAllowed, notFound, StatusError } from './status.ts'
 import { admit } from './validate.ts'
 import { acceptOrThrow, keyOf, subjectOf, type WriteContext } from './write.ts'
+import { updated } from './write-call.ts'
 
 /** Answers a request for a subresource. Throws a `StatusError`. */
 export async function childCall(call: Call): Promise<Answer> {

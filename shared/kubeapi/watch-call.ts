@@ -1,9 +1,9 @@
 import { explain } from '../errors.ts'
+import { type Answer, type Call, renderingOf } from './call.ts'
 import { selectionOf } from './list.ts'
 import { type ListOptions, listOptions } from './request.ts'
-import { type Answer, type Call, renderingOf } from './resource-call.ts'
 import { badRequest } from './status.ts'
-import type { Sink, WatchRequest } from './watch.ts'
+import type { Sink, WatchRequest } from './watcher.ts'
 
 /** A watch without a timeout of its own lasts between this and twice this, so that watches do not all end at once. */
 const minimumSeconds = 1800

@@ -1,0 +1,52 @@
+import type { KubeObject } from '../objects.ts'
+import { type Answer, type Call, commit, contentType, renderingOf, text, warningHeaders } from './call.ts'
+import { create } from './create.ts'
+import { decodeBody, decodePatch } from './negotiate.ts'
+import { applyPatch, PatchError } from './patch.ts'
+import { type Rendering, renderObject } from './render.ts'
+import { writeOptions } from './request.ts'
+import { StatusError } from './status.ts'
+import { update } from './update.ts'
+import type { Written } from './write.ts'
+
+/** Answers a create. Throws a `StatusError`. */
+export async function created(call: Call): Promise<Answer> {
+  const rendering = renderingOf(call)
+  const options = writeOptions(call.query)
+  const sent = decodeBody(await call.request.body(), contentType(call))
+  const written = await commit(call, options, (context) => create(context, sent))
+  return answerWritten(rendering, written)
+}
+
+/** Answers an update or patch, of an object or a part of it. Throws a `StatusError`. */
+export async function updated(call: Call): Promise<Answer> {
+  const rendering = renderingOf(call)
+  const options = writeOptions(call.query)
+  const body = await call.request.body()
+  const patch = call.verb === 'patch'
+  const change = patch ? patching(call, body) : replacing(call, body)
+  const { name, subresource } = call.target
+  const written = await commit(call, options, (context) => update(context, { name, subresource, change, patch }))
+  return answerWritten(rendering, written)
+}
+
+function replacing(call: Call, body: Buffer): (old: KubeObject) => unknown {
+  const sent = decodeBody(body, contentType(call))
+  return () => sent
+}
+
+function patching(call: Call, body: Buffer): (old: KubeObject) => unknown {
+  const { mediaType, patch } = decodePatch(body, contentType(call))
+  return (object) => {
+    try {
+      return applyPatch({ mediaType, patch, object, kind: call.kind })
+    } catch (error) {
+      if (!(error instanceof PatchError)) throw error
+      throw new StatusError({ code: error.code, reason: error.reason, message: error.message })
+    }
+  }
+}
+
+function answerWritten(rendering: Rendering, { code, object, warnings }: Written): Answer {
+  return text(code, renderObject(rendering, object), warningHeaders(warnings))
+}
