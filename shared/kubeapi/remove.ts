@@ -2,7 +2,7 @@ import * as z from 'zod'
 import type { KubeObject } from '../objects.ts'
 import { fromStorage } from './convert.ts'
 import { terminate } from './lifecycle.ts'
-import { badRequest, conflict, forbidden, notFound, successStatus } from './status.ts'
+import { conflict, forbidden, invalidOptions, notFound, successStatus } from './status.ts'
 import type { Entry } from './storage.ts'
 import { keyOf, subjectOf, type WriteContext } from './write.ts'
 
@@ -17,12 +17,14 @@ export const DeleteOptions = z.object({
 })
 export type DeleteOptions = z.infer<typeof DeleteOptions>
 
-/** Reads the options of a deletion from the body, or from the query when there is none. Throws a 400 `StatusError`. */
+/** Reads the options of a deletion from the body, or from the query when there is none. Throws a 422 `StatusError`. */
 export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOptions {
   const parsed = DeleteOptions.safeParse(body ?? fromQuery(query))
   if (parsed.success) return parsed.data
-  const issue = parsed.error.issues[0]
-  throw badRequest(`DeleteOptions: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? 'invalid'}`)
+  const [issue] = parsed.error.issues
+  const field = issue?.path.join('.') ?? ''
+  const cause = { reason: 'FieldValueInvalid', message: `Invalid value: ${issue?.message ?? ''}`, field } as const
+  throw invalidOptions('DeleteOptions', cause)
 }
 
 function fromQuery(query: URLSearchParams): Record<string, unknown> {

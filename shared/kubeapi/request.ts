@@ -1,4 +1,5 @@
-import { badRequest } from './status.ts'
+import { forbidden, notSupported } from './causes.ts'
+import { badRequest, invalidOptions } from './status.ts'
 
 /** What a URL of the API names. */
 export type Target =
@@ -110,27 +111,17 @@ function checkVersions(options: ListOptions): void {
     throw badRequest(`resourceVersion: Invalid value: ${JSON.stringify(resourceVersion)}: must be a decimal number`)
   }
   if (match === '') return
+  const refuse = (detail: string) =>
+    invalidOptions('ListOptions', forbidden('resourceVersionMatch', `resourceVersionMatch ${detail}`))
   if (match !== 'Exact' && match !== 'NotOlderThan') {
-    throw badRequest(`resourceVersionMatch: Unsupported value: "${match}": supported values: "Exact", "NotOlderThan"`)
+    throw invalidOptions('ListOptions', notSupported('resourceVersionMatch', match, ['Exact', 'NotOlderThan', '']))
   }
-  if (options.continue !== '') {
-    throw badRequest('resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden when continue is provided')
-  }
+  if (options.continue !== '') throw refuse('is forbidden when continue is provided')
   if (options.watch && options.sendInitialEvents === undefined) {
-    throw badRequest(
-      'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided',
-    )
+    throw refuse('is forbidden for watch unless sendInitialEvents is provided')
   }
-  if (resourceVersion === '' && !options.watch) {
-    throw badRequest(
-      'resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided',
-    )
-  }
-  if (match === 'Exact' && resourceVersion === '0') {
-    throw badRequest(
-      'resourceVersionMatch: Forbidden: resourceVersionMatch "Exact" is forbidden for resourceVersion "0"',
-    )
-  }
+  if (resourceVersion === '' && !options.watch) throw refuse('is forbidden unless resourceVersion is provided')
+  if (match === 'Exact' && resourceVersion === '0') throw refuse('"Exact" is forbidden for resourceVersion "0"')
 }
 
 export type FieldValidation = 'Ignore' | 'Warn' | 'Strict'
@@ -145,9 +136,8 @@ export interface WriteOptions {
 export function writeOptions(query: URLSearchParams): WriteOptions {
   const validation = query.get('fieldValidation') ?? ''
   if (!['', 'Ignore', 'Warn', 'Strict'].includes(validation)) {
-    throw badRequest(
-      `fieldValidation: Unsupported value: "${validation}": supported values: "", "Ignore", "Strict", "Warn"`,
-    )
+    const cause = notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn'])
+    throw invalidOptions('WriteOptions', cause)
   }
   return {
     dryRun: dryRun(query.getAll('dryRun')),
@@ -160,7 +150,7 @@ export function writeOptions(query: URLSearchParams): WriteOptions {
 export function dryRun(values: readonly string[]): boolean {
   for (const value of values) {
     if (value !== 'All' && value !== '') {
-      throw badRequest(`dryRun: Unsupported value: "${value}": supported values: "All"`)
+      throw invalidOptions('WriteOptions', notSupported('dryRun', value, ['All']))
     }
   }
   return values.includes('All')

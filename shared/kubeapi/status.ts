@@ -132,6 +132,11 @@ export function invalid({ group, kind, resource, name }: Subject, causes: readon
   })
 }
 
+/** Options in a query or body that make no sense: `kind` is ListOptions, CreateOptions, … */
+export function invalidOptions(kind: string, cause: Cause): StatusError {
+  return invalid({ group: 'meta.k8s.io', resource: '', kind, name: '' }, [cause])
+}
+
 export function badRequest(message: string): StatusError {
   return new StatusError({ code: 400, reason: 'BadRequest', message })
 }

@@ -1,8 +1,9 @@
 import { explain } from '../errors.ts'
 import { type Answer, type Call, renderingOf } from './call.ts'
+import { forbidden } from './causes.ts'
 import { selectionOf } from './list.ts'
 import { type ListOptions, listOptions } from './request.ts'
-import { badRequest } from './status.ts'
+import { invalidOptions } from './status.ts'
 import type { Sink, WatchRequest } from './watcher.ts'
 
 /** A watch without a timeout of its own lasts between this and twice this, so that watches do not all end at once. */
@@ -34,9 +35,8 @@ export function watchCall(call: Call): Answer {
 function optionsOf({ query, target }: Call): ListOptions {
   const options = listOptions(query)
   if (options.sendInitialEvents !== undefined && options.resourceVersionMatch !== 'NotOlderThan') {
-    throw badRequest(
-      'resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan',
-    )
+    const why = 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan'
+    throw invalidOptions('ListOptions', forbidden('resourceVersionMatch', why))
   }
   if (target.name === '') return options
   const named = `metadata.name=${target.name}`

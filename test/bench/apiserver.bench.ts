@@ -31,7 +31,7 @@ export async function run(context: BenchContext): Promise<void> {
 
 async function startServer(): Promise<Server & { stop: () => Promise<void> }> {
   const dir = mkdtempSync(join(tmpdir(), 'kedge-bench-api-'))
-  const script = join(import.meta.dirname, 'support/api-process.ts')
+  const script = join(import.meta.dirname, '../support/api-process.ts')
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', script, dir], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -234,6 +234,8 @@ export async function makeNamespace(kube: Kube): Promise<{ name: string; remove:
   const name = uniqueName('kedge-test')
   const reply = await kube.create('/api/v1/namespaces', { metadata: { name } })
   if (reply.code !== 201) throw new Error(`create the namespace: ${reply.text}`)
+  // Where pods need one and no controller makes it.
+  await kube.create(`/api/v1/namespaces/${name}/serviceaccounts`, { metadata: { name: 'default' } })
   return { name, remove: () => removeNamespace(kube, name) }
 }
 

@@ -89,7 +89,7 @@ describe('create', () => {
     expect(reply.code).toBe(201)
     expect(reply.body.metadata.uid).toBeTruthy()
     expect((await kube.get(`${maps}/${name}`)).code).toBe(404)
-    expectStatus(await kube.create(`${maps}?dryRun=Perhaps`, { metadata: { name } }), 400, 'BadRequest')
+    expectStatus(await kube.create(`${maps}?dryRun=Perhaps`, { metadata: { name } }), 422, 'Invalid')
   })
 
   it('warns of unknown fields, refuses them when strict, is silent when told', async () => {

@@ -122,6 +122,8 @@ describe('what is not served', () => {
   })
 
   it('refuses who is not known', async () => {
+    // The connection itself may say who it is, by a certificate.
+    if (!kube.embedded) return
     const reply = await kube.call({ path: maps, headers: { authorization: 'Bearer nobody' } })
     expectStatus(reply, 401, 'Unauthorized')
   })

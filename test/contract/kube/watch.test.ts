@@ -120,7 +120,10 @@ describe('watch', () => {
     const name = uniqueName('w')
     await kube.create(maps, { metadata: { name, labels: { own: name } } })
     const query = `labelSelector=own%3D${name}&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true`
-    const [added, bookmark] = await take(await watching(query), 2)
+    const watch = await watching(query)
+    // Clusters before 1.32 cannot do this.
+    if (!kube.embedded && watch.code !== 200) return
+    const [added, bookmark] = await take(watch, 2)
     expect(added).toMatchObject({ type: 'ADDED', object: { metadata: { name } } })
     expect(bookmark).toMatchObject({
       type: 'BOOKMARK',
