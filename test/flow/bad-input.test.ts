@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KubeObject } from '@kedge/shared/objects'
 import { expect, test } from 'vitest'
@@ -136,6 +136,12 @@ test('a wrong type or range or a write to a read-only property is refused, and t
   expect(statusTwins(await fleet.api.get(kitchen)).target?.desired).toBe('21')
 })
 
+function overwrite(path: string, at: number, bytes: Buffer): void {
+  const file = openSync(path, 'r+')
+  writeSync(file, bytes, 0, bytes.length, at)
+  closeSync(file)
+}
+
 test('a corrupt database is set aside and rebuilt from the cloud', async () => {
   const fleet = await Fleet.start({ edges: 'process' })
   const edge = fleet.node('edge-1')
@@ -148,7 +154,7 @@ test('a corrupt database is set aside and rebuilt from the cloud', async () => {
   const path = join(edge.data, 'edge.db')
   const aside = () => readdirSync(edge.data).filter((name) => /^edge\.db\.corrupt-[^-]+-[^.]+Z$/.test(name))
   const damage: [string, () => void][] = [
-    ['pages of noise', () => writeFileSync(path, Buffer.alloc(statSync(path).size - 4096, 0xa5), { flag: 'r+' })],
+    ['pages of noise', () => overwrite(path, statSync(path).size - 8192, Buffer.alloc(8192, 0xa5))],
     ['no database at all', () => writeFileSync(path, 'oops'.repeat(4096))],
   ]
   for (const [count, [, spoil]] of damage.entries()) {

@@ -136,6 +136,27 @@ test('reports whose answers were lost go again, and are taken once', async () =>
   expect(statusTwins(await fleet.api.get(kitchen)).temperature?.reported).toBe('7')
 })
 
+test('what cloudcore has heard and not written when it is killed goes again', async () => {
+  const fleet = await Fleet.start({ cloud: 'process', statusInterval: 600_000 })
+  const edge = fleet.node('edge-1')
+  await eventually(() => fleet.api.find('nodes/edge-1'))
+  await fleet.api.create(roomModel(), room('kitchen', 'edge-1'))
+  await eventually(async () => (await edge.keys()).includes(kitchen))
+  await eventually(async () => conditionOf(await fleet.api.get(kitchen), 'Ready')?.reason === 'Synced')
+  await quiet(edge)
+  const heard = edge.link.carried.up
+  const device = await edge.device()
+  await device.publish(update, reported('temperature', '8'))
+  await eventually(() => edge.link.carried.up > heard)
+  // What comes down after this comes after any answer to that report.
+  await fleet.api.desire(kitchen, { lamp: 'on' })
+  await eventually(async () => (await edge.twins())['default/kitchen/lamp']?.desired === 'on')
+  await fleet.stopCloud('kill')
+  expect(await edge.get('outbox')).toHaveLength(1)
+  await fleet.startCloud()
+  await eventually(async () => statusTwins(await fleet.api.get(kitchen)).temperature?.reported === '8')
+})
+
 test('a node that comes back while its old connection still hangs is served at once', async () => {
   const fleet = await Fleet.start({ edges: 'process' })
   const edge = fleet.node('edge-1')

@@ -17,7 +17,9 @@ test(
   'whatever happens, both sides agree in the end, and nothing acknowledged is lost',
   async () => {
     const check = fc.asyncProperty(schedules, async (steps) => {
-      const fleet = await Fleet.start({ nodes: ['edge-1', 'edge-2'], cloud: 'process', edges: 'process' })
+      // With this interval reports wait for their answer, so that cloudcore is killed while they do.
+      const forms = { cloud: 'process', edges: 'process', statusInterval: 1000 } as const
+      const fleet = await Fleet.start({ nodes: ['edge-1', 'edge-2'], ...forms })
       try {
         const world = new FleetWorld(fleet)
         await world.prepare()
