@@ -77,7 +77,15 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const freshest = new Freshest((key) => newestOf(catalog, key))
     const writing = { kube, freshest, limiter: new Limiter(writesAtOnce), counters, clock, log, random, catalog }
     const { statusInterval, defaultAutonomy } = settings
-    const nodes = add(new NodeKeeper({ ...writing, presence, grace: nodeGrace, defaultAutonomy }))
+    const nodes = add(
+      new NodeKeeper({
+        ...writing,
+        presence,
+        grace: nodeGrace,
+        defaultAutonomy,
+        ask: (node) => link.send(node, { is: 'tell', what: 'node' }),
+      }),
+    )
     const devices = add(new DeviceWatch({ catalog, presence, grace: deviceGrace, log }))
     const conditionsFor = devices.conditionsFor.bind(devices)
     const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor }))

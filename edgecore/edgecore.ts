@@ -15,7 +15,7 @@ import { type Pods, startPods } from './pods/pods.ts'
 import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
 import { Drain } from './reports/drain.ts'
-import { bootId, internalIP, startNodeStatus } from './reports/node-status.ts'
+import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
 import { databasePath, type EdgecoreSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
 import { Outbox } from './store/outbox.ts'
@@ -69,10 +69,12 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
         verified: () => holding.complete,
       }),
     )
-    add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
+    const nodeStatus = add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
 
     const cloud =
-      settings.cloud === undefined ? undefined : add(openCloud({ ...common, holding, settings, random, devices, pods }))
+      settings.cloud === undefined
+        ? undefined
+        : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus }))
     if (settings.metricsAddress !== null) {
       const parts: EdgeParts = { objects, outbox, cloud }
       const { host, port } = settings.metricsAddress
@@ -102,6 +104,7 @@ interface CloudOptions {
   outbox: Outbox
   devices: Devices
   pods: Pods
+  nodeStatus: NodeStatus
   clock: Clock
   random: () => number
   log: Log
@@ -114,7 +117,18 @@ export interface Cloud extends Service {
 }
 
 /** The link with its two users: the conversation about what this node holds, and the drain of its reports. */
-function openCloud({ settings, store, holding, outbox, devices, pods, clock, random, log }: CloudOptions): Cloud {
+function openCloud({
+  settings,
+  store,
+  holding,
+  outbox,
+  devices,
+  pods,
+  nodeStatus,
+  clock,
+  random,
+  log,
+}: CloudOptions): Cloud {
   const run = randomUUID().slice(0, 8)
   let talks = 0
   const conversation = new Conversation({
@@ -144,7 +158,11 @@ function openCloud({ settings, store, holding, outbox, devices, pods, clock, ran
       conversation.down()
       drain.down()
     },
-    onFrame: (frame: DownFrame) => (frame.is === 'answered' ? drain.answered(frame) : conversation.receive(frame)),
+    onFrame: (frame: DownFrame) => {
+      if (frame.is === 'answered') drain.answered(frame)
+      else if (frame.is === 'tell') nodeStatus.again()
+      else conversation.receive(frame)
+    },
     onMalformed: () => conversation.malformed(),
     ...{ clock, random, log },
   })

@@ -121,11 +121,14 @@ const Answered = z.object({
   refused: z.array(z.object({ ref: Ref, reason: z.string() })),
 })
 
+/** "Report your node again": its Node was lost in Kubernetes, and cloudcore does not remember what it said. */
+const Tell = z.object({ is: z.literal('tell'), what: z.literal('node') })
+
 /** The cloud cannot talk with this edge; `reason` says what to do. */
 const Sorry = z.object({ is: z.literal('sorry'), talk: z.string().max(64), reason: z.string().max(1024) })
 
 export const UpFrame = z.discriminatedUnion('is', [Have, Inventory, Applied, Reports])
-export const DownFrame = z.discriminatedUnion('is', [Same, Changes, Compare, Answered, Sorry])
+export const DownFrame = z.discriminatedUnion('is', [Same, Changes, Compare, Answered, Tell, Sorry])
 export type UpFrame = z.infer<typeof UpFrame>
 export type DownFrame = z.infer<typeof DownFrame>
 export type Frame<Is extends (UpFrame | DownFrame)['is']> = Extract<UpFrame | DownFrame, { is: Is }>

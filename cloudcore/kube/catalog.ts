@@ -46,6 +46,9 @@ export class Catalog implements Service {
   readonly #byNode = { pods: new IndexByNode(), devices: new IndexByNode() }
   /** Nodes, not at the edge as far as known, that pods were bound to which were not kept. */
   readonly #passedOver = new Set<string>()
+  /** Edge nodes whose pods are being listed again. */
+  readonly #unserved = new Set<string>()
+  readonly #served: Listeners<string>
   readonly #loops: Record<WatchedResource, WatchLoop>
   readonly #changes: Listeners<CatalogChange>
   readonly #nodeChanges: Listeners<NodeChange>
@@ -60,6 +63,7 @@ export class Catalog implements Service {
     const onError = (error: unknown) => options.log.error({ error: explain(error) }, 'catalog listener failed')
     this.#changes = new Listeners(onError)
     this.#nodeChanges = new Listeners(onError)
+    this.#served = new Listeners(onError)
     const loop = (resource: WatchedResource) =>
       new WatchLoop({ ...options, path: collectionPath(resource), sink: this.#sinkOf(resource) })
     this.#loops = Object.fromEntries(watchedResources.map((resource) => [resource, loop(resource)])) as Record<
@@ -110,6 +114,17 @@ export class Catalog implements Service {
     return this.#nodes.values()
   }
 
+  /** Whether everything that is bound to a node is known: its Node is there, and its pods have been listed since. */
+  serves(node: string): boolean {
+    const known = this.#nodes.get(node)
+    return known !== undefined && isEdgeNode(known) && !this.#unserved.has(node)
+  }
+
+  /** Calls `listener` with each node from which on `serves` holds; returns the way to stop. */
+  onServed(listener: (node: string) => void): () => void {
+    return this.#served.add(listener)
+  }
+
   keys(): Iterable<Key> {
     return this.#entries.keys()
   }
@@ -157,13 +172,14 @@ export class Catalog implements Service {
 
   #listed(resource: WatchedResource): void {
     if (resource === 'nodes' && !this.#stopped) this.#loops.pods.start()
+    if (resource === 'pods') this.#servedNow([...this.#unserved].filter((node) => !this.#passedOver.has(node)))
     this.#unlisted.delete(resource)
     if (this.#unlisted.size === 0) this.#readyNow()
   }
 
   #set(resource: Resource, key: Key, given: KubeObject | undefined): void {
-    const after = given !== undefined && this.#isWanted(resource, given) ? given : undefined
     const before = this.#entries.get(key)?.object
+    const after = given !== undefined && this.#isWanted(resource, given, before) ? given : undefined
     if (sameVersion(before, after)) return
     if (after === undefined) this.#entries.delete(key)
     else this.#entries.set(key, new Entry(resource, key, after))
@@ -171,9 +187,11 @@ export class Catalog implements Service {
     this.#changes.tell({ key, before, after })
   }
 
-  #isWanted(resource: Resource, object: KubeObject): boolean {
+  /** A pod that is kept stays, also when its Node was deleted: its edge may be there, and will register again. */
+  #isWanted(resource: Resource, object: KubeObject, before: KubeObject | undefined): boolean {
     if (resource !== 'pods') return true
     const name = nodeOf(object)
+    if (before !== undefined && nodeOf(before) === name) return true
     const node = name === undefined ? undefined : this.#nodes.get(name)
     if (node !== undefined && isEdgeNode(node)) return true
     if (name !== undefined) this.#passedOver.add(name)
@@ -185,8 +203,16 @@ export class Catalog implements Service {
     if (sameVersion(before, after)) return
     if (after === undefined) this.#nodes.delete(name)
     else this.#nodes.set(name, after)
-    if (after !== undefined && isEdgeNode(after) && this.#passedOver.delete(name)) this.#loops.pods.relist()
+    const joined = after !== undefined && isEdgeNode(after) && (before === undefined || !isEdgeNode(before))
+    if (joined) this.#unserved.add(name)
     this.#nodeChanges.tell({ name, before, after })
+    if (!joined) return
+    if (this.#passedOver.delete(name)) this.#loops.pods.relist()
+    else if (!this.#unlisted.has('pods')) this.#servedNow([name])
+  }
+
+  #servedNow(nodes: readonly string[]): void {
+    for (const node of nodes) if (this.#unserved.delete(node)) this.#served.tell(node)
   }
 }
 

@@ -27,6 +27,8 @@ export interface NodeKeeperParts extends WriterParts {
   grace: number
   /** Milliseconds that a node may be out of reach and keep its pods, unless it declares its own. */
   defaultAutonomy: number
+  /** Asks a node that has a link to report itself again. */
+  ask: (node: string) => void
   /** Milliseconds between two renewals of a lease. */
   leaseInterval?: number
 }
@@ -115,16 +117,23 @@ export class NodeKeeper implements Service {
 
   async #pass(name: string): Promise<Pass<Answer>> {
     const said = this.#reports.get(name)
+    const isLinked = this.#parts.presence.of(name, this.#parts.grace).is === 'connected'
+    // A Node that was deleted while its edge has a link comes back.
+    if (said !== undefined && isLinked && this.#parts.freshest.get(nodeKey(name)) === undefined) said.written = false
     const node = await this.#find(name, said?.written ? undefined : said?.report)
     if (node === undefined || 'is' in node) {
+      if (node === undefined && isLinked) this.#parts.ask(name)
       this.#leases.drop(name)
       return { wrote: false, result: node === undefined ? accepted : (node as Answer) }
     }
     const { presence, grace, defaultAutonomy, clock, log, counters } = this.#parts
     const plan = nodePlan({ node, presence: presence.of(name, grace), defaultAutonomy, now: clock.now() })
-    const isBack = presence.of(name, grace).is === 'connected' && lostReady(node)
+    const isBack = isLinked && lostReady(node)
     const look = { name, node, plan, report: said && (!said.written || isBack) ? said.report : undefined }
-    if (isBack && said === undefined) plan.conditions.push(readyByLink)
+    if (isBack && said === undefined) {
+      plan.conditions.push(readyByLink)
+      this.#parts.ask(name)
+    }
     const written = await this.#write(look)
     if (said !== undefined && look.report !== undefined) said.written = written.is !== 'gone'
     this.#follow(look)

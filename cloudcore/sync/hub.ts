@@ -12,6 +12,9 @@ import { type Version, WantedSet } from './wanted.ts'
 export interface HubCatalog extends NodeObjects {
   get(key: Key): Version | undefined
   onChange(listener: (change: { key: Key; before?: KubeObject; after?: KubeObject }) => void): () => void
+  /** Whether everything that is bound to a node is known. */
+  serves(node: string): boolean
+  onServed(listener: (node: string) => void): () => void
 }
 
 export interface SyncHubOptions {
@@ -36,7 +39,8 @@ interface Member {
  * Invariants:
  * - A node's frames come from its session alone, in the session's order.
  * - Keys that move in one turn of the event loop wake a session once.
- * - The hub is given no frame before the catalog knows every kind: an empty catalog would empty the edges.
+ * - No `have` is answered before the catalog knows all that is bound to the node: what is not known yet would be taken
+ *   from the edge. So a node waits until it is registered; its first report does that.
  */
 export class SyncHub implements Service {
   readonly #options: SyncHubOptions
@@ -45,20 +49,25 @@ export class SyncHub implements Service {
   readonly #interested = new Map<Key, Set<string>>()
   readonly #moved = new Map<string, Set<Key>>()
   readonly #reselect = new Set<string>()
+  /** The last `have` of each node that has to wait. */
+  readonly #waiting = new Map<string, Frame<'have'>>()
   #scheduled = false
-  readonly #unsubscribe: () => void
+  readonly #unsubscribe: (() => void)[]
   readonly #timer: NodeJS.Timeout
 
   constructor(options: SyncHubOptions) {
     this.#options = options
-    this.#unsubscribe = options.catalog.onChange((change) => this.#changed(change))
+    this.#unsubscribe = [
+      options.catalog.onChange((change) => this.#changed(change)),
+      options.catalog.onServed((node) => this.#served(node)),
+    ]
     this.#timer = setInterval(() => this.#tick(), 1000)
     this.#timer.unref()
   }
 
   async stop(): Promise<void> {
     clearInterval(this.#timer)
-    this.#unsubscribe()
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
   }
 
   up(node: string): void {
@@ -66,6 +75,7 @@ export class SyncHub implements Service {
   }
 
   down(node: string): void {
+    this.#waiting.delete(node)
     if (this.#members.has(node)) this.#deliver(node, { is: 'down' })
   }
 
@@ -78,7 +88,19 @@ export class SyncHub implements Service {
       if (frame.protocol !== protocolVersion) return this.#refuse(node, frame)
       const { epoch, revision, count, why, edgecore } = frame
       this.#member(node).log.info({ epoch, revision, count, why, edgecore }, 'sync asked')
+      if (!this.#options.catalog.serves(node)) {
+        this.#waiting.set(node, frame)
+        return
+      }
     }
+    this.#deliver(node, frame)
+  }
+
+  #served(node: string): void {
+    const frame = this.#waiting.get(node)
+    if (!this.#waiting.delete(node) || frame === undefined) return
+    // What has just become known counts for the answer.
+    this.#wake()
     this.#deliver(node, frame)
   }
 

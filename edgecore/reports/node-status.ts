@@ -27,6 +27,8 @@ export interface NodeStatusOptions {
 export interface NodeStatus extends Service {
   /** Looks at once, and not only when the next minute is over; resolves when what was found is written down. */
   look(): Promise<void>
+  /** Reports once more what was reported last. */
+  again(): void
 }
 
 export { bootId, internalIP } from './node-facts.ts'
@@ -44,6 +46,7 @@ const metaName = 'node-report'
 export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   const { store, outbox, clock, log, scheduler = systemScheduler, runtime, dataDir } = options
   const pressed = new Map<keyof Pressures, number>()
+  /** Whether the next report goes out even if it says nothing new. */
   let first = true
   let stopped = false
   let cancel = () => {}
@@ -94,6 +97,10 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   void lookOnce()
   return {
     look: lookOnce,
+    again() {
+      first = true
+      void lookOnce()
+    },
     async stop() {
       stopped = true
       cancel()

@@ -1,11 +1,11 @@
 import type { Hash } from '@kedge/shared/changes'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import { type DownFrame, type Frame, protocolVersion, type UpFrame } from '@kedge/shared/frames'
+import { type Frame, protocolVersion, type UpFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
 import type { Holding } from './holding.ts'
-import { type Doubt, receive } from './receive.ts'
+import { type Doubt, receive, type SyncFrame } from './receive.ts'
 
 export interface ConversationOptions {
   holding: Holding
@@ -74,7 +74,7 @@ export class Conversation {
     if (this.#linkUp) this.#ask('malformed')
   }
 
-  receive(frame: Exclude<DownFrame, Frame<'answered'>>): void {
+  receive(frame: SyncFrame): void {
     const { holding, log } = this.#options
     const { epoch, revision, digest } = holding
     const outcome = receive({ epoch, revision, digest, talk: this.#talk, adopted: this.#adopted }, frame)

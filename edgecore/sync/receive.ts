@@ -26,7 +26,8 @@ export type Outcome =
   | { is: 'doubt'; why: Doubt }
   | { is: 'halt'; reason: string }
 
-type SyncFrame = Exclude<DownFrame, Frame<'answered'>>
+/** The frames of the sync conversation; answers and requests to tell are not part of it. */
+export type SyncFrame = Exclude<DownFrame, Frame<'answered'> | Frame<'tell'>>
 
 /**
  * What to do with a frame from the cloud. Pure; the caller acts.

@@ -40,6 +40,8 @@ export interface WriterRig extends KubeRig {
   writer: StatusWriter
   nodes: NodeKeeper
   presence: Presence
+  /** Nodes that were asked to report themselves again. */
+  asked: string[]
 }
 
 /** All of cloudcore's way to Kubernetes, started; `edge-1` and `edge-2` are registered. */
@@ -57,8 +59,10 @@ export async function writerRig({
     key.startsWith('nodes/') ? catalog.node(key.slice('nodes/'.length)) : catalog.get(key as Key)?.object,
   )
   const log = silentLog
+  const asked: string[] = []
+  const ask = (node: string) => void asked.push(node)
   const parts = { kube, freshest, limiter: new Limiter(16), counters, clock, log, random: () => 0.1, catalog }
-  const nodes = new NodeKeeper({ ...parts, presence, grace, defaultAutonomy, leaseInterval: 50 })
+  const nodes = new NodeKeeper({ ...parts, presence, grace, defaultAutonomy, leaseInterval: 50, ask })
   const devices = new DeviceWatch({ catalog, presence, grace, log })
   const conditionsFor = devices.conditionsFor.bind(devices)
   const writer = new StatusWriter({ ...parts, nodes, statusInterval, conditionsFor })
@@ -66,7 +70,7 @@ export async function writerRig({
   catalog.start()
   await nodes.start()
   await devices.start((key) => writer.touch(key))
-  return { ...rig, writer, nodes, presence }
+  return { ...rig, writer, nodes, presence, asked }
 }
 
 export const inDefault = (resource: 'pods' | 'configmaps' | 'secrets' | 'events') =>

@@ -4,16 +4,9 @@ import { migrate } from '@kedge/edgecore/store/migrations'
 import { Objects } from '@kedge/edgecore/store/objects'
 import { Conversation } from '@kedge/edgecore/sync/conversation'
 import { Holding } from '@kedge/edgecore/sync/holding'
+import type { SyncFrame } from '@kedge/edgecore/sync/receive'
 import { type Digest, digestOf, emptyDigest, type Hash, hashOf } from '@kedge/shared/changes'
-import {
-  type DownFrame,
-  decodeDown,
-  decodeUp,
-  encodeFrame,
-  type Frame,
-  talkName,
-  type UpFrame,
-} from '@kedge/shared/frames'
+import { decodeDown, decodeUp, encodeFrame, talkName, type UpFrame } from '@kedge/shared/frames'
 import { silentLog } from '@kedge/shared/log'
 import { contentText, type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
 import Database, { type Database as SqliteDatabase } from 'better-sqlite3'
@@ -33,8 +26,6 @@ export type Op =
   | { is: 'carry'; toEdge: boolean; fate: Fate }
   | { is: 'garble'; toEdge: boolean }
   | { is: 'wait'; ms: number }
-
-type SyncDown = Exclude<DownFrame, Frame<'answered'>>
 
 /** A database whose queue of writes the test commits, loses or fails by hand. */
 class HandStore {
@@ -242,7 +233,7 @@ export class World {
 
   #atEdge(bytes: Buffer): void {
     const decoded = decodeDown(bytes)
-    if (decoded.ok) this.#conversation.receive(decoded.frame as SyncDown)
+    if (decoded.ok) this.#conversation.receive(decoded.frame as SyncFrame)
     else this.#conversation.malformed()
   }
 

@@ -73,6 +73,32 @@ test('pods that were bound to a node before it became an edge node are found', a
   await eventually(() => names(catalog.podsOn('later')).includes('early'))
 })
 
+test('a node is served once its Node is there and its pods are listed', async () => {
+  const { kube, catalog } = await kubeRig()
+  await kube.create(inDefault('pods'), podOn('edge-7', 'early'))
+  const pods: string[][] = []
+  catalog.onServed((node) => pods.push(names(catalog.podsOn(node))))
+  catalog.start()
+  await catalog.ready
+  expect(catalog.serves('edge-7')).toBe(false)
+  await kube.create('/api/v1/nodes', edgeNode('edge-7'))
+  await eventually(() => catalog.serves('edge-7'))
+  expect(pods).toEqual([['early']])
+})
+
+test('pods stay known when their Node is deleted', async () => {
+  const { kube, catalog } = await kubeRig()
+  await kube.create('/api/v1/nodes', edgeNode('edge-7'))
+  await kube.create(inDefault('pods'), podOn('edge-7', 'web'))
+  catalog.start()
+  await catalog.ready
+  await kube.delete('/api/v1/nodes/edge-7')
+  await eventually(() => catalog.node('edge-7') === undefined)
+  await kube.patch(`${inDefault('pods')}/web`, { metadata: { labels: { touched: 'yes' } } })
+  await eventually(() => catalog.get('pods/default/web')?.object.metadata.labels?.touched)
+  expect(names(catalog.podsOn('edge-7'))).toEqual(['web'])
+})
+
 test.each<[string, (server: Awaited<ReturnType<typeof kubeRig>>['server']) => void]>([
   ['broken connections', (server) => server.resetWatches()],
   ['watches that end', (server) => server.endWatches()],

@@ -131,12 +131,25 @@ test('it has it back also when cloudcore has forgotten what it said', async () =
   await eventually(async () => (await condition(rig, 'edge-1', 'Ready'))?.status === 'True')
 })
 
-test('a deleted Node is registered again by the next report', async () => {
+test('a Node that is deleted while its edge has a link is registered again', async () => {
   const rig = await writerRig()
   rig.nodes.connected('edge-9')
   await rig.writer.accept('edge-9', report)
+  const { uid } = (await rig.kube.get(nodePath('edge-9'))).metadata
   await rig.kube.delete(nodePath('edge-9'))
-  await eventually(() => rig.catalog.node('edge-9') === undefined)
-  expect(await rig.writer.accept('edge-9', report)).toEqual({ is: 'accepted' })
-  expect((await rig.kube.get(nodePath('edge-9'))).status).toMatchObject({ capacity: { cpu: '4' } })
+  const again = await eventually(async () => {
+    const node = await rig.kube.get(nodePath('edge-9')).catch(() => undefined)
+    return node?.metadata.uid !== uid && node?.status?.capacity ? node : undefined
+  })
+  expect(again.status).toMatchObject({ capacity: { cpu: '4' } })
+})
+
+test('one that is deleted while its edge is away comes back with the link, by what cloudcore remembers or asks for', async () => {
+  const rig = await writerRig()
+  await rig.kube.delete(nodePath('edge-1'))
+  await eventually(() => rig.catalog.node('edge-1') === undefined)
+  rig.nodes.connected('edge-1')
+  await eventually(() => rig.asked.includes('edge-1'))
+  expect(await rig.writer.accept('edge-1', report)).toEqual({ is: 'accepted' })
+  expect((await rig.kube.get(nodePath('edge-1'))).status).toMatchObject({ capacity: { cpu: '4' } })
 })

@@ -36,6 +36,24 @@ class HandCatalog implements HubCatalog {
     return () => this.#listeners.delete(listener)
   }
 
+  /** Nodes that are not served yet. */
+  readonly unserved = new Set<string>()
+  readonly #onServed = new Set<(node: string) => void>()
+
+  serves(node: string): boolean {
+    return !this.unserved.has(node)
+  }
+
+  onServed(listener: (node: string) => void): () => void {
+    this.#onServed.add(listener)
+    return () => this.#onServed.delete(listener)
+  }
+
+  serve(node: string): void {
+    this.unserved.delete(node)
+    for (const listener of this.#onServed) listener(node)
+  }
+
   podsOn(node: string): KubeObject[] {
     return this.#on('pods/', node)
   }
@@ -192,6 +210,23 @@ describe('the hub', () => {
       edgecore: 'x',
     })
     expect(sent).toEqual([['edge-1', { is: 'same', talk: 't.9', epoch: 'e1', revision: 1, digest }]])
+  })
+
+  test('lets a node wait until all that is bound to it is known, and answers then', () => {
+    catalog.unserved.add('edge-1')
+    connect('edge-1')
+    catalog.set('pods', pod('a', 'edge-1'))
+    expect(sent).toEqual([])
+    catalog.serve('edge-1')
+    expect(holds('edge-1')).toEqual(['pods/default/a'])
+  })
+
+  test('answers nothing to a node that went away while it waited', () => {
+    catalog.unserved.add('edge-1')
+    connect('edge-1')
+    hub.down('edge-1')
+    catalog.serve('edge-1')
+    expect(sent).toEqual([])
   })
 
   test('refuses an edge of another protocol with the reason', () => {
