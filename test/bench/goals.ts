@@ -54,7 +54,7 @@ const goals: ReadonlyMap<string, Goal> = new Map([
   one('twins/30 devices × 3/s: writes per device and interval', '≤ 1', ''),
   one('idle/edgecore, resident', '≤ 56', '71'),
   one('idle/edgecore, anonymous', '', '13'),
-  one('idle/edgecore after load, resident', '≤ 70', '80–95'),
+  one('idle/edgecore under load, resident', '≤ 70', '80–95'),
   one('idle/cloudcore, resident', '≤ 110', '87 + API server'),
   one('idle/edgecore, processor', '0.03', '0.03'),
   one('idle/link, idle minute', '≤ 100', '1220 with TLS'),
