@@ -3,6 +3,7 @@ import { Aedes, type AedesOptions, type Client } from 'aedes'
 import mqttPacket from 'mqtt-packet'
 import { codeOf, explain, UserError } from './errors.ts'
 import type { Log } from './log.ts'
+import { deliverOnce } from './mqtt-deliver-once.ts'
 import type { Service } from './service.ts'
 
 export interface BrokerOptions {
@@ -36,6 +37,7 @@ const drainTimeout = 5000
 export async function openBroker({ host, port, portFlag, maxPacketBytes, hooks, log }: BrokerOptions): Promise<Broker> {
   mqttPacket.writeToStream.cacheNumbers = false
   const aedes = await Aedes.createBroker({ concurrency: 0, drainTimeout, queueLimit: 1000, ...hooks })
+  deliverOnce(aedes)
   aedes.on('clientError', (client, error) => log.debug({ client: client.id, reason: explain(error) }, 'client cut off'))
   aedes.on('connectionError', (_client, error) => log.debug({ reason: explain(error) }, 'connection refused'))
   const sockets = new Set<Socket>()

@@ -2,7 +2,6 @@ import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { openBroker } from '@kedge/shared/mqtt-broker'
 import type { AedesPublishPacket, Client } from 'aedes'
-import { deliverOnce } from './deliver-once.ts'
 import type { Engine } from './engine.ts'
 import { capOfflineQueues } from './offline-queues.ts'
 import type { Message } from './requests.ts'
@@ -38,7 +37,6 @@ export async function openDeviceBroker({ host, port, engine, log }: DeviceBroker
   const hooks = { authorizePublish: door.publish.bind(door) }
   const broker = await openBroker({ host, port, portFlag: '--mqtt-port', maxPacketBytes, log, hooks })
   const { aedes } = broker
-  deliverOnce(aedes)
   capOfflineQueues(
     (aedes as unknown as { persistence: Parameters<typeof capOfflineQueues>[0] }).persistence,
     maxQueued,

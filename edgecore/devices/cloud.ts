@@ -159,12 +159,12 @@ export class Cloud {
   }
 
   #warn(transaction: Transaction, entry: Entry, reason: string, message: string): void {
-    const { clock, newId, log } = this.#context
+    const { clock, log } = this.#context
     log.warn(
       { device: entry.id, problem: message },
       reason === 'DesiredRefused' ? 'desired refused' : 'device unusable',
     )
-    transaction.event(deviceEvent(entry, { id: newId(), now: clock.now(), type: 'Warning', reason, message }))
+    transaction.event(deviceEvent(entry, { now: clock.now(), type: 'Warning', reason, message }))
   }
 
   #describe({ content, refused }: HeldObject, namespace: string): Described {

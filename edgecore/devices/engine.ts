@@ -186,8 +186,7 @@ export class Engine {
       tell: (reason, message) =>
         this.#note((transaction) => {
           const entry = current()
-          const { newId, clock } = this.#context
-          const event = { id: newId(), now: clock.now(), type: 'Normal' as const, reason, message }
+          const event = { now: this.#context.clock.now(), type: 'Normal' as const, reason, message }
           if (entry) transaction.event(deviceEvent(entry, event))
         }),
     }

@@ -1,5 +1,6 @@
 import { kinds } from '@kedge/shared/objects'
 import type { EventReport } from '@kedge/shared/reports'
+import { newEventId } from '../reports/event-id.ts'
 import type { Entry } from './registry.ts'
 
 /** At most one event per device and reason in this time, in milliseconds; those between are counted. */
@@ -8,9 +9,10 @@ const interval = 60_000
 /** An event about a device, for `kubectl describe device`. */
 export function deviceEvent(
   { namespace, name, uid }: Pick<Entry, 'namespace' | 'name' | 'uid'>,
-  { id, now, type, reason, message }: { id: string; now: number } & Pick<EventReport, 'type' | 'reason' | 'message'>,
+  { now, type, reason, message }: { now: number } & Pick<EventReport, 'type' | 'reason' | 'message'>,
 ): EventReport {
   const regarding = { ...kinds.devices, namespace, name, uid }
+  const id = newEventId(now)
   return { is: 'event', id, regarding, type, reason, message: message.slice(0, 1024), at: now, by: 'devices' }
 }
 

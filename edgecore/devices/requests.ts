@@ -187,11 +187,11 @@ export class Requests {
 
   /** Leaves a Warning event on a device and a line in the log, not too often. `reason` is one word for machines. */
   warn(transaction: Transaction, entry: Entry, { reason, text }: { reason: string; text: string }): void {
-    const { refusals, clock, newId, log } = this.#context
+    const { refusals, clock, log } = this.#context
     const message = refusals.say({ device: entry.id, reason, text, at: clock.monotonic() })
     if (message === undefined) return
     log.warn({ device: entry.id, reason, message }, 'device warning')
-    transaction.event(deviceEvent(entry, { id: newId(), now: clock.now(), type: 'Warning', reason, message }))
+    transaction.event(deviceEvent(entry, { now: clock.now(), type: 'Warning', reason, message }))
   }
 }
 

@@ -1,5 +1,6 @@
 import { canonical } from '@kedge/shared/canonical'
 import type { Clock } from '@kedge/shared/clock'
+import { qosClass } from '@kedge/shared/kubeapi/qos'
 import type { EventReport, PodReport } from '@kedge/shared/reports'
 import { newEventId } from '../reports/event-id.ts'
 import type { Outbox } from '../store/outbox.ts'
@@ -7,7 +8,6 @@ import type { PodStatuses } from '../store/pods.ts'
 import type { Store } from '../store/store.ts'
 import { eventsOf, type PodEvent } from './events.ts'
 import type { Look } from './observe.ts'
-import { qosClass } from './qos.ts'
 import type { Notice, PodId } from './runtime.ts'
 import { isRunning } from './situation.ts'
 import { podStatus } from './status.ts'
@@ -49,7 +49,7 @@ export class PodReporting {
     if (wanted === undefined || content === undefined || wanted.uid === '') return
     const { namespace, name, uid, deletion } = wanted
     const before = previous && { previous }
-    const status = podStatus({ wanted, situation, hostIP, qosClass: qosClass(content), runtime, ...before })
+    const status = podStatus({ wanted, situation, hostIP, qosClass: qosClass(content.spec ?? {}), runtime, ...before })
     const stopped = deletion !== undefined && !seen.some((one) => one.ready || one.containers.some(isRunning))
     const told = previous !== undefined && canonical(previous) === canonical(status)
     const isNew = !told || (stopped && this.#toldStopped !== uid)

@@ -1,7 +1,7 @@
 import { rfc3339 } from '@kedge/shared/clock'
+import type { QosClass } from '@kedge/shared/kubeapi/qos'
 import { type ContainerStatus, containerStatus } from './container-status.ts'
 import { letsPass } from './plan.ts'
-import type { QosClass } from './qos.ts'
 import type { Notice } from './runtime.ts'
 import { type Fate, fateOf, isRunning, type Own, ownOf, pastOf, type Situation } from './situation.ts'
 import type { Wanted, WantedContainer } from './spec.ts'

@@ -1,5 +1,4 @@
 import type { KubeObject } from '../objects.ts'
-import { amountOf } from './quantity.ts'
 import { asArray, asObject, isObject, type Json } from './schema.ts'
 
 /** Fills in what API servers fill in when a pod is created or updated, in place. */
@@ -100,22 +99,4 @@ function volumeDefaults(volume: Json): void {
 
 function itemDefaults(fieldRef: unknown): void {
   if (isObject(fieldRef)) fill(fieldRef, { apiVersion: 'v1' })
-}
-
-/** Guaranteed, Burstable or BestEffort, from what the containers ask for and may use of cpu and memory. */
-export function qosClass(spec: Json): string {
-  const containers = [...objects(spec.containers), ...objects(spec.initContainers)]
-  const resources = containers.map((container) => asObject(container.resources))
-  if (!resources.some((one) => hasAny(one.requests) || hasAny(one.limits))) return 'BestEffort'
-  const guaranteed = resources.every(({ requests, limits }) =>
-    ['cpu', 'memory'].every((name) => {
-      const limit = amountOf(asObject(limits)[name]) ?? 0
-      return limit > 0 && (amountOf(asObject(requests)[name]) ?? limit) === limit
-    }),
-  )
-  return guaranteed ? 'Guaranteed' : 'Burstable'
-}
-
-function hasAny(amounts: unknown): boolean {
-  return ['cpu', 'memory'].some((name) => (amountOf(asObject(amounts)[name]) ?? 0) > 0)
 }

@@ -1,7 +1,8 @@
 import { required } from './causes.ts'
 import { checkPodSpec } from './pod-check.ts'
-import { applyPodDefaults, qosClass } from './pod-defaults.ts'
+import { applyPodDefaults } from './pod-defaults.ts'
 import { checkPodUpdate } from './pod-update.ts'
+import { qosClass } from './qos.ts'
 import { asArray, asObject, isObject, type Json } from './schema.ts'
 import type { Strategy } from './strategy.ts'
 

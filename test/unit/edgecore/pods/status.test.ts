@@ -1,9 +1,7 @@
-import type { QosClass } from '@kedge/edgecore/pods/qos'
-import { qosClass } from '@kedge/edgecore/pods/qos'
 import type { Situation } from '@kedge/edgecore/pods/situation'
 import { type PodStatus, podStatus, type StatusInput } from '@kedge/edgecore/pods/status'
+import { type QosClass, qosClass } from '@kedge/shared/kubeapi/qos'
 import { describe, expect, test } from 'vitest'
-import { pod } from '../../../support/pod-node.ts'
 import { at, container, exited, running, sandbox, situation, wanted } from '../../../support/situations.ts'
 
 function status(change: Partial<Situation>, more: Partial<StatusInput> = {}): PodStatus {
@@ -225,6 +223,6 @@ describe('the rest', () => {
       [{ resources: { requests: { cpu: '1000m', memory: '1024Mi' }, limits: { cpu: 1, memory: '1Gi' } } }],
     ],
   ])('%s: %j', (expected, containers) => {
-    expect(qosClass(pod('web', { spec: { containers } }))).toBe(expected)
+    expect(qosClass({ containers })).toBe(expected)
   })
 })

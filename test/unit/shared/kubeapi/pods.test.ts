@@ -1,4 +1,4 @@
-import { qosClass } from '@kedge/shared/kubeapi/pod-defaults'
+import { qosClass } from '@kedge/shared/kubeapi/qos'
 import { asArray } from '@kedge/shared/kubeapi/schema'
 import { admit } from '@kedge/shared/kubeapi/validate'
 import type { KubeObject } from '@kedge/shared/objects'
