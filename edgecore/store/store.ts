@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
+import { GroupCommit } from '@kedge/shared/group-commit'
 import type { Log } from '@kedge/shared/log'
 import Database from 'better-sqlite3'
 import { migrate } from './migrations.ts'
@@ -13,30 +14,15 @@ export interface StoreOptions {
   log: Log
 }
 
-interface Job {
-  write: () => unknown
-  resolve: (value: never) => void
-  reject: (error: unknown) => void
-}
-
-/**
- * The node's SQLite database: one writer, WAL, `synchronous=FULL`.
- *
- * Invariants:
- * - `commit` resolves only after its writes are on disk.
- * - Writes take effect, and their promises resolve, in the order of the calls.
- * - A write that throws leaves nothing behind and does not touch those it shares a transaction with.
- */
+/** The node's SQLite database: one writer, WAL, `synchronous=FULL`, group commit. */
 export class Store {
   readonly db: Database.Database
-  readonly #log: Log
-  #queue: Job[] = []
-  #scheduled = false
+  readonly #group: GroupCommit
   #closed = false
 
   private constructor(db: Database.Database, log: Log) {
     this.db = db
-    this.#log = log
+    this.#group = new GroupCommit({ db, log })
   }
 
   /**
@@ -60,50 +46,14 @@ export class Store {
    * the event loop share one transaction, and so one fsync. `write` is synchronous.
    */
   commit<T>(write: () => T): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error('the database is closed'))
-    return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ write, resolve, reject })
-      if (this.#scheduled) return
-      this.#scheduled = true
-      setImmediate(() => this.#flush())
-    })
-  }
-
-  #flush(): void {
-    this.#scheduled = false
-    const jobs = this.#queue
-    this.#queue = []
-    if (jobs.length === 0) return
-    const settle: (() => void)[] = []
-    try {
-      this.db.transaction(() => {
-        for (const job of jobs) settle.push(this.#run(job))
-      })()
-    } catch (error) {
-      // The transaction as a whole failed (disk full, I/O error): nothing was kept, so nobody may be told it was.
-      this.#log.error({ writes: jobs.length, reason: explain(error) }, 'commit failed')
-      for (const job of jobs) job.reject(new Error('commit', { cause: error }))
-      return
-    }
-    for (const each of settle) each()
-  }
-
-  /** One write in a savepoint of its own; what to tell its caller once the whole transaction has committed. */
-  #run({ write, resolve, reject }: Job): () => void {
-    try {
-      const value = this.db.transaction(write)()
-      return () => resolve(value as never)
-    } catch (error) {
-      if (!this.db.inTransaction) throw error
-      return () => reject(error)
-    }
+    return this.#group.commit(write)
   }
 
   /** Commits what is queued, marks the stop as clean and closes the file. */
   close(): void {
     if (this.#closed) return
-    this.#flush()
     this.#closed = true
+    this.#group.close()
     setMeta(this.db, 'clean', '1')
     this.db.close()
   }
