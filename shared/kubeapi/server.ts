@@ -59,6 +59,8 @@ async function readBody(message: IncomingMessage): Promise<Buffer> {
 function send(message: IncomingMessage, response: ServerResponse, answer: Answer): void {
   // A body that nobody read (refused before, or too large) must not be taken for the next request.
   if (!message.complete) response.setHeader('connection', 'close')
+  // Nobody between client and server may answer in its place.
+  response.setHeader('cache-control', 'no-cache, private')
   if ('stream' in answer) {
     response.writeHead(answer.code, answer.headers)
     response.flushHeaders()

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { startApiServer } from '@kedge/cloudcore/apiserver/apiserver'
 import { systemClock } from '@kedge/shared/clock'
-import { silentLog } from '@kedge/shared/log'
+import { openLog, silentLog } from '@kedge/shared/log'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { connect, type Kube, startTestServer, type TestServer } from '../../support/kube.ts'
@@ -31,6 +31,23 @@ describe('the embedded API server', () => {
     const withoutServer = (text: string) => text.replace(/server: .*/, '')
     expect(withoutServer(again)).toBe(withoutServer(config))
     expect((await second.kube.get(`${maps}/kept`)).code).toBe(200)
+  })
+
+  it('tells who wrote what, and what was read only when looked at closely', async () => {
+    const lines: Record<string, unknown>[] = []
+    const to = { write: (line: string) => void lines.push(JSON.parse(line)) }
+    const log = openLog({ level: 'info', program: 'test', version: '0', to })
+    const dir = tempDir()
+    const kubeconfig = join(dir, 'kubeconfig')
+    const server = await startApiServer({ dir, host: '127.0.0.1', port: 0, kubeconfig, clock: systemClock, log })
+    const kube = connect(kubeconfig, { embedded: true, stop: server.stop })
+    onTestFinished(() => kube.close())
+    await kube.get(maps)
+    await kube.create(maps, { metadata: { name: 'a' }, data: { password: 'secret' } })
+    const api = lines.filter(({ msg }) => msg === 'api')
+    expect(api).toMatchObject([{ user: 'kubernetes-admin', method: 'POST', url: maps, code: 201 }])
+    expect(JSON.stringify(lines)).not.toContain('secret')
+    expect(JSON.stringify(lines)).not.toContain(server.token)
   })
 
   it('lets nobody else read its kubeconfig, token and keys', async () => {
