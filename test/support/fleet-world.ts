@@ -106,8 +106,7 @@ export class FleetWorld {
       case 'report':
         return devices.report(step.device, step.count)
       case 'report-and-kill':
-        await devices.report('room', step.count, Math.min(step.after, step.count))
-        return this.#stop(place, 'kill')
+        return this.#reportAndKill(place, step)
       case 'local-desire':
         return devices.desire()
       case 'state':
@@ -137,6 +136,15 @@ export class FleetWorld {
     await node.stop(how)
     for (const { report } of await node.get('outbox'))
       if (report.is === 'event') this.events.set(report.id, report.reason)
+  }
+
+  /** A power cut in the moment in which a device hears that its report is kept. */
+  async #reportAndKill(place: Place, { count, after }: { count: number; after: number }): Promise<void> {
+    const { pid } = place.node.edge
+    await place.devices.report('room', count, (acknowledged) => {
+      if (acknowledged === Math.min(after, count) && pid !== undefined) process.kill(pid, 'SIGKILL')
+    })
+    await this.#stop(place, 'kill')
   }
 
   /** Waits until a node that can do so has told all that it has to tell. */

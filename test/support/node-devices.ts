@@ -40,10 +40,10 @@ export class NodeDevices {
   }
 
   /**
-   * So many reports, one after the other without waiting. Resolves when `enough` are acknowledged, or the connection is
-   * gone.
+   * So many reports, one after the other without waiting. Resolves when all are acknowledged, or the connection is gone.
+   * `onKept` is called at each acknowledgement, in the moment that it comes.
    */
-  async report(kind: DeviceKind, count: number, enough = count): Promise<void> {
+  async report(kind: DeviceKind, count: number, onKept: (acknowledged: number) => void = () => {}): Promise<void> {
     const expected = this.temperature[kind]
     // What is told to a device that the cloud has replaced meanwhile is forgotten with it.
     const isKept = kind === 'room' || (await this.#guestIsNewest())
@@ -54,9 +54,10 @@ export class NodeDevices {
       this.#update(kind, { temperature: { actual: { value: `${value}` } } }, () => {
         acknowledged++
         if (isKept) expected.kept(value)
+        onKept(acknowledged)
       })
     }
-    await eventually(() => acknowledged >= enough || !this.#connected)
+    await eventually(() => acknowledged === count || !this.#connected)
   }
 
   async desire(): Promise<void> {

@@ -41,10 +41,11 @@ const person = fc.oneof(
   { weight: 2, arbitrary: fc.record({ is: only('delete-pod'), node, pod }) },
   { weight: 1, arbitrary: fc.record({ is: only('replace-guest'), node }) },
 )
+const after = fc.integer({ min: 1, max: 4 })
 const count = fc.integer({ min: 1, max: 12 })
 const local = fc.oneof(
   { weight: 3, arbitrary: fc.record({ is: only('report'), node, count, device: only('room', 'guest') }) },
-  { weight: 1, arbitrary: fc.record({ is: only('report-and-kill'), node, count, after: fc.nat(10) }) },
+  { weight: 2, arbitrary: fc.record({ is: only('report-and-kill'), node, count, after }) },
   { weight: 2, arbitrary: fc.record({ is: only('local-desire'), node }) },
   { weight: 1, arbitrary: fc.record({ is: only('state'), node, online: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ is: only('bad-report'), node }) },
