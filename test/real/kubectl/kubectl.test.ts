@@ -259,6 +259,31 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
     expect(await ok('delete node edge-9')).toBe('node "edge-9" deleted')
   })
 
+  it('moves pods away from a node', async () => {
+    await ok('apply -f -', { input: 'apiVersion: v1\nkind: Node\nmetadata: {name: edge-8}\n' })
+    const at = `'{"spec":{"nodeName":"edge-8","terminationGracePeriodSeconds":0}}'`
+    await ok(`run guest -n shop --image=guest:1 --overrides=${at}`)
+    expect(await ok('set image pod/guest guest=guest:2 -n shop')).toBe('pod/guest image updated')
+    expect(await ok('label pods --all -n shop seen=yes')).toContain('pod/guest labeled')
+    await ok('drain edge-8 --force --grace-period=0 --timeout=10s')
+    expect(await ok('get pods -n shop -o name')).not.toContain('guest')
+    expect(await ok('get node edge-8 -o jsonpath={.spec.unschedulable}')).toBe('true')
+    await ok('delete node edge-8')
+  })
+
+  it('replaces by force, and waits', async () => {
+    const input = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: forced, namespace: shop}\n'
+    await ok('create -f -', { input })
+    const uid = await ok('get cm forced -n shop -o jsonpath={.metadata.uid}')
+    expect(await ok('replace --force -f -', { input })).toContain('configmap/forced replaced')
+    expect(await ok('get cm forced -n shop -o jsonpath={.metadata.uid}')).not.toBe(uid)
+    const gone = kubectl.run('wait --for=delete cm/forced -n shop --timeout=20s')
+    await ok('delete cm forced -n shop')
+    // Older ones fail when it was gone before they looked.
+    expect((await gone).stderr).toMatch(/^$|not found/)
+    expect((await fails('wait --for=condition=Ready pod/web -n shop --timeout=1s')).stderr).toContain('timed out')
+  })
+
   it('shows events', async () => {
     const uid = await ok('get pod web -n shop -o jsonpath={.metadata.uid}')
     await kube.create('/api/v1/namespaces/shop/events', {
