@@ -8,6 +8,9 @@ import { eventually } from '../support/eventually.ts'
 import { Fleet } from '../support/fleet.ts'
 import { framesIn } from '../support/frames-seen.ts'
 import { room, roomModel } from '../support/manifests.ts'
+import { startEdge } from '../support/members.ts'
+import type { LogLine } from '../support/programs.ts'
+import { tempDir } from '../support/temp-dir.ts'
 
 const kitchen = 'devices/default/kitchen'
 
@@ -162,4 +165,23 @@ test('a second connection with the name of a node ends the first, and the node g
   const told = fleet.cloudLog.filter(({ msg }) => msg === 'node link taken over')
   expect(told).toEqual([expect.objectContaining({ level: 'warn', node: 'edge-1', address: expect.any(String) })])
   await unharmed(fleet, 2)
+})
+
+test('of two edgecores with one name each ends the link of the other, loudly, until one of them stops', async () => {
+  const fleet = await withKitchen()
+  const edge = fleet.node('edge-1')
+  const cloud = `mqtt://127.0.0.1:${fleet.cloud.linkPort}`
+  const double = await startEdge({ form: 'here', nodeName: 'edge-1', data: tempDir(), cloud })
+  onTestFinished(() => double.stop())
+  const told = (lines: readonly LogLine[], what: string) => lines.filter(({ msg }) => msg === what).length
+  await eventually(() => told(fleet.cloudLog, 'node link taken over') >= 3)
+  expect(told(edge.log, 'link down')).toBeGreaterThan(0)
+  expect(told(double.lines, 'link down')).toBeGreaterThan(0)
+
+  await double.stop()
+  await eventually(() => edge.link.open === 1)
+  await fleet.level()
+  await unharmed(fleet, edge.link.connections)
+  expect(fleet.node('edge-2').link.connections).toBe(1)
+  expect((await edge.get('outbox')).filter(({ refused }) => refused !== undefined)).toEqual([])
 })
