@@ -1,4 +1,5 @@
 import { explain } from '@kedge/shared/errors'
+import { GroupCommit } from '@kedge/shared/group-commit'
 import type {
   Change,
   ChangesRequest,
@@ -14,10 +15,10 @@ import { closeDatabase } from './database.ts'
 import { LogTransaction } from './log-transaction.ts'
 import { Statements } from './statements.ts'
 
-interface Job {
-  write: (tx: Transaction) => unknown
-  resolve: (value: never) => void
-  reject: (error: unknown) => void
+/** What the transaction in progress has done so far. */
+interface Doing {
+  revision: number
+  changes: Change[]
 }
 
 /**
@@ -26,7 +27,6 @@ interface Job {
  * Invariants:
  * - `commit` resolves only after its writes are on disk, and after every subscriber was told of them.
  * - Writes take effect, and their promises resolve, in the order of the calls; the resourceVersions follow that order.
- * - A write that throws leaves nothing behind and does not touch those it shares a transaction with.
  * - `revision` never goes back, not even when the newest rows are compacted away.
  */
 export class LogStore implements Storage {
@@ -36,8 +36,8 @@ export class LogStore implements Storage {
   readonly #listeners = new Set<(changes: readonly Change[]) => void>()
   #revision: number
   #oldest: number
-  #queue: Job[] = []
-  #scheduled = false
+  readonly #group: GroupCommit
+  #doing: Doing
   #closed = false
 
   constructor(db: Database.Database, log: Log) {
@@ -46,6 +46,18 @@ export class LogStore implements Storage {
     this.#log = log
     this.#revision = this.#sql.revision()
     this.#oldest = this.#sql.oldest()
+    this.#doing = { revision: this.#revision, changes: [] }
+    this.#group = new GroupCommit({
+      db,
+      log,
+      closing: () => {
+        if (this.#doing.revision > this.#revision) this.#sql.setMeta('revision', this.#doing.revision)
+      },
+      committed: () => this.#committed(),
+      failed: () => {
+        this.#doing = { revision: this.#revision, changes: [] }
+      },
+    })
   }
 
   get revision(): number {
@@ -80,55 +92,20 @@ export class LogStore implements Storage {
 
   /** Calls made in the same turn of the event loop share one transaction, and so one fsync. */
   commit<T>(write: (tx: Transaction) => T): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error('the database is closed'))
-    return new Promise<T>((resolve, reject) => {
-      this.#queue.push({ write, resolve, reject })
-      if (this.#scheduled) return
-      this.#scheduled = true
-      setImmediate(() => this.#flush())
+    return this.#group.commit(() => {
+      const tx = new LogTransaction(this.#sql, this.#doing.revision)
+      const value = write(tx)
+      this.#doing.revision = tx.revision
+      this.#doing.changes.push(...tx.changes)
+      return value
     })
   }
 
-  #flush(): void {
-    this.#scheduled = false
-    const jobs = this.#queue
-    this.#queue = []
-    if (jobs.length === 0) return
-    const changes: Change[] = []
-    const settle: (() => void)[] = []
-    let revision = this.#revision
-    try {
-      this.#db.transaction(() => {
-        for (const job of jobs) {
-          const tx = new LogTransaction(this.#sql, revision)
-          const done = this.#run(job, tx)
-          settle.push(done.settle)
-          if (!done.kept) continue
-          revision = tx.revision
-          changes.push(...tx.changes)
-        }
-        if (revision > this.#revision) this.#sql.setMeta('revision', revision)
-      })()
-    } catch (error) {
-      // The transaction as a whole failed (disk full, I/O error): nothing was kept, so nobody may be told it was.
-      this.#log.error({ writes: jobs.length, reason: explain(error) }, 'commit failed')
-      for (const job of jobs) job.reject(new Error('commit', { cause: error }))
-      return
-    }
+  #committed(): void {
+    const { revision, changes } = this.#doing
     this.#revision = revision
+    this.#doing = { revision, changes: [] }
     this.#tell(changes)
-    for (const each of settle) each()
-  }
-
-  /** One write in a savepoint of its own. */
-  #run({ write, resolve, reject }: Job, tx: LogTransaction): { settle: () => void; kept: boolean } {
-    try {
-      const value = this.#db.transaction(() => write(tx))()
-      return { settle: () => resolve(value as never), kept: true }
-    } catch (error) {
-      if (!this.#db.inTransaction) throw error
-      return { settle: () => reject(error), kept: false }
-    }
   }
 
   #tell(changes: readonly Change[]): void {
@@ -161,8 +138,8 @@ export class LogStore implements Storage {
   /** Commits what is queued and closes the file. */
   close(): void {
     if (this.#closed) return
-    this.#flush()
     this.#closed = true
+    this.#group.close()
     closeDatabase(this.#db)
   }
 }
