@@ -1,14 +1,7 @@
-import {
-  type Digest,
-  diff,
-  digestOf,
-  emptyDigest,
-  type Hash,
-  type Inventory,
-  RunningDigest,
-} from '@kedge/shared/changes'
+import { type Digest, diff, digestOf, emptyDigest, type Hash, type Inventory } from '@kedge/shared/changes'
 import { type DownFrame, type Frame, isOlderTalk } from '@kedge/shared/frames'
 import type { Key, KubeObject } from '@kedge/shared/objects'
+import { HeldSet } from './held-set.ts'
 
 /** What the node should hold, read at the moment of use: keys travel, objects are read. */
 export interface Wanted {
@@ -39,31 +32,6 @@ interface Flight {
   frame: Frame<'changes'>
   put: Map<Key, Hash>
   sentAt: number
-}
-
-/** A set of keys and hashes with its digest kept up to date. */
-class HeldSet {
-  readonly map: Map<Key, Hash>
-  readonly #digest: RunningDigest
-
-  constructor(from: Inventory, digest: Digest) {
-    this.map = new Map(from)
-    this.#digest = new RunningDigest(digest)
-  }
-
-  get digest(): Digest {
-    return this.#digest.value
-  }
-
-  move(key: Key, to: Hash | undefined): void {
-    const from = this.map.get(key)
-    if (from !== undefined) this.#digest.remove(from)
-    if (to === undefined) this.map.delete(key)
-    else {
-      this.#digest.add(to)
-      this.map.set(key, to)
-    }
-  }
 }
 
 /** Changes that may be on their way at once. */
