@@ -19,7 +19,7 @@ import { EmbeddedLink } from './link/embedded.ts'
 import { cloudMetrics } from './metrics.ts'
 import { NodeKeeper } from './nodes/node-keeper.ts'
 import { Presence } from './nodes/presence.ts'
-import type { CloudcoreSettings, KubernetesWay } from './settings.ts'
+import { apiServerDir, type CloudcoreSettings, type KubernetesWay } from './settings.ts'
 import { SyncHub } from './sync/hub.ts'
 import { Inbox } from './sync/inbox.ts'
 
@@ -138,7 +138,7 @@ async function kubernetes(
   const { startApiServer } = await import('./apiserver/apiserver.ts')
   const { kubeconfig } = add(
     await startApiServer({
-      dir: join(settings.data, 'apiserver'),
+      dir: apiServerDir(settings.data),
       host: settings.apiHost,
       port: settings.apiPort,
       kubeconfig: settings.writeKubeconfig ?? join(settings.data, 'kubeconfig'),

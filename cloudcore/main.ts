@@ -1,4 +1,3 @@
-import { join } from 'node:path'
 import { systemClock } from '@kedge/shared/clock'
 import { loadSettings } from '@kedge/shared/load-settings'
 import { openLog } from '@kedge/shared/log'
@@ -6,14 +5,18 @@ import { must } from '@kedge/shared/must'
 import { holdPidFile } from '@kedge/shared/pid-file'
 import { dieLoudly, runProgram, untilSignal } from '@kedge/shared/program'
 import { version } from '@kedge/shared/version'
-import { cloudcoreProgram, kubernetesWay } from './settings.ts'
+import { cloudcoreProgram, kubernetesWay, pidPath } from './settings.ts'
 
 await runProgram('cloudcore', async () => {
+  const [command, ...rest] = process.argv.slice(2)
+  // Each way of running loads what it needs and no more.
+  if (command === 'backup') return say((await import('./cli/backup.ts')).backupCommand(rest, around()))
+  if (command === 'restore') return say((await import('./cli/restore.ts')).restoreCommand(rest, around()))
   const settings = await loadSettings(cloudcoreProgram)
   if (settings === undefined) return
   const log = openLog({ level: settings.logLevel, program: 'cloudcore', version })
   dieLoudly(log)
-  const pidFile = holdPidFile(join(settings.data, 'cloudcore.pid'), `the data folder ${settings.data}`)
+  const pidFile = holdPidFile(pidPath(settings.data), `the data folder ${settings.data}`)
   try {
     const { startCloudcore } = await import('./cloudcore.ts')
     // The settings are refused where there is no way to Kubernetes.
@@ -24,3 +27,13 @@ await runProgram('cloudcore', async () => {
     pidFile.release()
   }
 })
+
+function around() {
+  return { env: process.env, now: Date.now() }
+}
+
+function say(text: string): void {
+  // A reader may have enough before all is written: `--help | head`.
+  process.stdout.on('error', () => {})
+  process.stdout.write(text)
+}

@@ -1,10 +1,27 @@
+import { join } from 'node:path'
 import { addressOrOff, duration, flag, host, interval, logLevel, path, port } from '@kedge/shared/setting-types'
 import { type Env, type Fault, program, type Values } from '@kedge/shared/settings'
+
+export const defaultData = '/var/lib/kedge/cloudcore'
+
+/** Where the embedded API has its state, in the data folder. */
+export function apiServerDir(data: string): string {
+  return join(data, 'apiserver')
+}
+
+/** The file that names the cloudcore which runs with a data folder. */
+export function pidPath(data: string): string {
+  return join(data, 'cloudcore.pid')
+}
 
 /** What a person can set on cloudcore. */
 export const cloudcoreProgram = program({
   name: 'cloudcore',
   summary: 'watches a Kubernetes API and keeps what each edge node should run',
+  usage: [
+    'cloudcore backup --to FILE     copies the embedded API; cloudcore backup --help tells more',
+    'cloudcore restore --from FILE  brings that copy back; cloudcore restore --help tells more',
+  ],
   table: {
     standalone: {
       type: flag,
@@ -14,7 +31,7 @@ export const cloudcoreProgram = program({
     kubeconfig: { type: path, help: 'The kubeconfig of the cluster to use' },
     data: {
       type: path,
-      default: '/var/lib/kedge/cloudcore',
+      default: defaultData,
       help: 'Where cloudcore keeps what must survive a restart',
     },
     apiHost: { type: host, default: '127.0.0.1', help: 'Where the embedded API listens, with --standalone' },

@@ -17,7 +17,7 @@ import { Authority } from '../identity/authority.ts'
 import type { ServerNames } from '../identity/certificates.ts'
 import { keepFile } from '../identity/keep-file.ts'
 import { kubeconfigText } from '../identity/kubeconfig.ts'
-import { adminToken, authenticator } from './authentication.ts'
+import { adminToken, authenticator, tokenFile } from './authentication.ts'
 import { authorizer } from './authorization.ts'
 import { startCompaction } from './compaction.ts'
 import { databaseName, openDatabase } from './database.ts'
@@ -25,6 +25,7 @@ import { startEventRetention } from './event-retention.ts'
 import { addressOf, close, hostInUrl, httpsServer, listen, namesOf } from './https-server.ts'
 import { LogStore } from './log-store.ts'
 import { ensureNamespaces } from './namespaces.ts'
+import { finishRestore } from './restore.ts'
 
 export interface ApiServerOptions {
   /** Where its state lies: the database, the authority, the token. */
@@ -61,8 +62,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const { dir, host, clock, log } = options
   const started: Service[] = []
   try {
+    finishRestore(dir)
     const authority = await Authority.open(join(dir, 'pki'), clock)
-    const token = adminToken(join(dir, 'pki', 'admin.token'))
+    const token = adminToken(join(dir, 'pki', tokenFile))
     const store = openStore(options, started)
     await ensureNamespaces(store, builtIns, clock.now())
     const hub = new WatchHub(store, () => clock.now())

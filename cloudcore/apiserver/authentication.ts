@@ -12,6 +12,9 @@ export const administrator: User = {
   groups: [administrators, everyone],
 }
 
+/** Name of the file with the administrator's token, beside the authority's. */
+export const tokenFile = 'admin.token'
+
 /** The administrator's token, made once and kept in the file. */
 export function adminToken(path: string): string {
   const kept = readKept(path)?.trim()

@@ -1,116 +1,106 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { explain, UserError } from '@kedge/shared/errors'
+import { codeOf, explain, UserError } from '@kedge/shared/errors'
 import Database from 'better-sqlite3'
-import { databaseName, formVersion } from './database.ts'
+import { authorityFile } from '../identity/authority.ts'
+import { readKept, syncPath } from '../identity/keep-file.ts'
+import { tokenFile } from './authentication.ts'
+import { check, type Facts, type Keys, seal } from './backup-file.ts'
+import { databaseName } from './database.ts'
 
-/**
- * Copies the API server's objects into one file, while it runs or not: a state as of one resourceVersion. The file must
- * not exist; it appears complete or not at all. Throws a UserError.
- */
-export async function backup({ dir, to }: { dir: string; to: string }): Promise<{ revision: number; objects: number }> {
-  const from = join(dir, databaseName)
-  if (!existsSync(from)) throw new UserError(`there is no API server's database in ${dir}`)
-  if (existsSync(to)) throw new UserError(`${to} exists: choose another name for the backup`)
-  mkdirSync(dirname(to), { recursive: true })
-  const beside = `${to}.${process.pid}.new`
-  const source = new Database(from, { readonly: true })
-  try {
-    // Secrets are in it.
-    writeFileSync(beside, '', { mode: 0o600, flag: 'wx' })
-    await source.backup(beside)
-    const facts = inspect(beside)
-    renameSync(beside, to)
-    return facts
-  } catch (error) {
-    rmSync(beside, { force: true })
-    throw new Error(`back up ${from} to ${to}`, { cause: error })
-  } finally {
-    source.close()
-  }
-}
-
-/** Whether a file is a whole backup, and what is in it. */
-function inspect(path: string): { revision: number; objects: number } {
-  const db = new Database(path, { fileMustExist: true })
-  try {
-    // A copy of a database in WAL mode would make files beside itself.
-    db.pragma('journal_mode = DELETE')
-    const found = Number(db.pragma('user_version', { simple: true }))
-    if (found === 0 || found > formVersion) throw new Error(`its form is ${found}, this cloudcore knows ${formVersion}`)
-    const fault = db.pragma('integrity_check(1)', { simple: true })
-    if (fault !== 'ok') throw new Error(String(fault))
-    const revision = db.prepare<[], { value: number }>("SELECT value FROM meta WHERE name = 'revision'").get()
-    const objects = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM current').get()
-    return { revision: revision?.value ?? 0, objects: objects?.n ?? 0 }
-  } finally {
-    db.close()
-  }
-}
-
-/** So far beyond the backup that no client has seen a resourceVersion in between. */
-const leap = 1_000_000_000
-
-/**
- * Puts a backup in the place of the database of an API server that does not run; what was there is set aside. The
- * resourceVersions go on far beyond those of the backup: every client that watched the lost state gets a 410 and lists
- * again. Throws a UserError.
- */
-export async function restore({
-  dir,
-  from,
-  now,
-}: {
+export interface BackupOptions {
+  /** The folder of the API server, which may be running. */
   dir: string
-  from: string
+  /** The file to write. */
+  to: string
+  /** Whether a file of that name may be replaced. */
+  force?: boolean
+  /** Milliseconds since the epoch. */
   now: number
-}): Promise<{ aside?: string }> {
-  if (!existsSync(from)) throw new UserError(`there is no file ${from}`)
-  const path = join(dir, databaseName)
-  const beside = `${path}.${process.pid}.new`
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
-  await copy(from, beside)
+}
+
+/**
+ * Copies the API server's objects, its authority and the administrator's token into one file, while it runs or not: a
+ * state as of one resourceVersion, with every write that was answered before. The file appears complete or not at all,
+ * readable by its owner only. Throws a UserError.
+ */
+export function backup({ dir, to, force = false, now }: BackupOptions): Facts {
+  const from = join(dir, databaseName)
+  const keys = keysOf(dir)
+  refuseTarget(to, force)
+  const beside = `${to}.${process.pid}.new`
   try {
-    const { revision } = inspect(beside)
-    moveOn(beside, revision + leap)
-  } catch (error) {
     rmSync(beside, { force: true })
-    throw new UserError(`${from} is not a backup of an API server: ${explain(error)}`)
-  }
-  const aside = setAside(path, now)
-  renameSync(beside, path)
-  return aside === undefined ? {} : { aside }
-}
-
-async function copy(from: string, to: string): Promise<void> {
-  try {
-    const source = new Database(from, { readonly: true, fileMustExist: true })
-    try {
-      writeFileSync(to, '', { mode: 0o600 })
-      await source.backup(to)
-    } finally {
-      source.close()
-    }
+    writeFileSync(beside, '', { mode: 0o600, flag: 'wx' })
+    copy(from, beside)
+    seal(beside, keys, new Date(now).toISOString())
+    const { revision, objects } = check(beside)
+    syncPath(beside)
+    put(beside, to, force)
+    return { revision, objects }
   } catch (error) {
-    rmSync(to, { force: true })
-    throw new UserError(`${from} is not a backup of an API server: ${explain(error)}`)
+    if (error instanceof UserError) throw error
+    throw new UserError(`back up ${from} to ${to}: ${explain(error)}`, { cause: error })
+  } finally {
+    for (const suffix of ['', '-journal']) rmSync(beside + suffix, { force: true })
   }
 }
 
-function moveOn(path: string, revision: number): void {
-  const db = new Database(path)
+/**
+ * In one statement, and so one read transaction: others write meanwhile, and SQLite's online backup would begin anew
+ * with each of their writes.
+ */
+function copy(from: string, to: string): void {
+  const db = new Database(from, { readonly: true, fileMustExist: true, timeout: 10_000 })
   try {
-    db.prepare("UPDATE meta SET value = ? WHERE name IN ('revision', 'oldest')").run(revision)
+    db.prepare('VACUUM INTO ?').run(to)
   } finally {
     db.close()
   }
 }
 
-function setAside(path: string, now: number): string | undefined {
-  if (!existsSync(path)) return undefined
-  const aside = `${path}.before-restore-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
+function keysOf(dir: string): Keys {
+  const [authority, token] = [authorityFile, tokenFile].map((name) => kept(join(dir, 'pki', name)))
+  if (authority === undefined || token === undefined || !existsSync(join(dir, databaseName))) {
+    throw new UserError(
+      `there is no embedded Kubernetes API in ${dir}: give the data folder of a cloudcore --standalone with --data`,
+    )
   }
-  return aside
+  return { authority, token }
+}
+
+function kept(path: string): string | undefined {
+  try {
+    return readKept(path)
+  } catch (error) {
+    throw new UserError(`${explain(error)}: run this as the user that cloudcore runs as`, { cause: error })
+  }
+}
+
+function refuseTarget(to: string, force: boolean): void {
+  const found = statSync(to, { throwIfNoEntry: false })
+  if (found?.isDirectory()) throw new UserError(`${to} is a folder: give the name of a file`)
+  if (found !== undefined && !force) throw exists(to)
+  if (!existsSync(dirname(to))) throw new UserError(`the folder ${dirname(to)} does not exist: create it first`)
+}
+
+function exists(to: string): UserError {
+  return new UserError(`${to} exists: give another name, or --force to replace it`)
+}
+
+/** Gives the file its name; without `force` one that has come meanwhile stays. */
+function put(beside: string, to: string, force: boolean): void {
+  if (force) renameSync(beside, to)
+  else name(beside, to)
+  syncPath(dirname(to))
+}
+
+function name(beside: string, to: string): void {
+  try {
+    linkSync(beside, to)
+  } catch (error) {
+    // A file system without hard links, such as that of a USB stick: the look and the rename are two steps.
+    if (codeOf(error) === 'EEXIST' || existsSync(to)) throw exists(to)
+    renameSync(beside, to)
+  }
 }

@@ -13,10 +13,12 @@ export interface ClientName {
 }
 
 const serverDays = 365
+/** Its file in the folder: certificate and key. */
+export const authorityFile = 'ca.pem'
 
 /**
- * The certificate authority of one folder: made once, kept in `ca.pem` (certificate and key in one file, so that they
- * always belong together).
+ * The certificate authority of one folder: made once, kept with its key in one file, so that they always belong
+ * together.
  */
 export class Authority {
   readonly #pair: Pair
@@ -30,7 +32,7 @@ export class Authority {
   }
 
   static async open(dir: string, clock: Clock): Promise<Authority> {
-    const path = join(dir, 'ca.pem')
+    const path = join(dir, authorityFile)
     const kept = readKept(path)
     if (kept !== undefined) return new Authority(dir, clock, split(kept, path))
     const pair = await makeAuthority(clock.now())

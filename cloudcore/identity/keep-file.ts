@@ -18,19 +18,19 @@ export function keepFile(path: string, content: string): void {
       closeSync(file)
     }
     renameSync(beside, path)
-    syncFolder(dirname(path))
+    syncPath(dirname(path))
   } catch (error) {
     throw new Error(`write ${path}`, { cause: error })
   }
 }
 
-/** A rename is on disk once its folder is. */
-function syncFolder(path: string): void {
-  const folder = openSync(path, 'r')
+/** Brings a file to disk, or a folder with the names in it: a rename is on disk once its folder is. */
+export function syncPath(path: string): void {
+  const opened = openSync(path, 'r')
   try {
-    fsyncSync(folder)
+    fsyncSync(opened)
   } finally {
-    closeSync(folder)
+    closeSync(opened)
   }
 }
 
