@@ -40,7 +40,7 @@ export function buildOptions(name: ProgramName): BuildOptions & { metafile: true
     // The client library loads undici for what Kedge does not use: 14 MB resident.
     alias: { undici: join(root, 'cloudcore/kube/undici-unused.ts') },
     // A native addon: it stays in node_modules.
-    external: ['better-sqlite3'],
+    external: ['better-sqlite3', 'better-sqlite3-13'],
     banner: { js: banner },
     define: { KEDGE_VERSION: JSON.stringify(version()) },
     minifyWhitespace: true,

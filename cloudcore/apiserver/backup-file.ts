@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { codeOf, explain, UserError } from '@kedge/shared/errors'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 import { formVersion } from './database.ts'
 
 /**
@@ -70,7 +70,7 @@ export function unseal(path: string, revision: number): void {
 /** What is in a backup, having checked all of it. Throws a UserError that says what is wrong with it. */
 export function check(path: string): Backup {
   if (!isMarked(path)) throw new UserError(`${path} is not a backup made by cloudcore`)
-  let db: Database.Database | undefined
+  let db: Database | undefined
   try {
     db = new Database(path, { readonly: true, fileMustExist: true })
     return read(db, path)
@@ -98,7 +98,7 @@ function isMarked(path: string): boolean {
   }
 }
 
-function read(db: Database.Database, path: string): Backup {
+function read(db: Database, path: string): Backup {
   const form = Number(db.pragma('user_version', { simple: true }))
   if (form > formVersion) {
     throw new UserError(`${path} was made by a newer cloudcore (form ${form}, this one knows ${formVersion})`)
@@ -110,20 +110,20 @@ function read(db: Database.Database, path: string): Backup {
   return { ...factsOf(db), keys, made: value(db, 'made') }
 }
 
-function factsOf(db: Database.Database): Facts {
+function factsOf(db: Database): Facts {
   const revision = db.prepare<[], { value: number }>("SELECT value FROM meta WHERE name = 'revision'").get()
   const objects = db.prepare<[], { n: number }>('SELECT count(*) AS n FROM current').get()
   return { revision: revision?.value ?? 0, objects: objects?.n ?? 0 }
 }
 
-function value(db: Database.Database, name: string): string {
+function value(db: Database, name: string): string {
   const row = db.prepare<[string], { value: string }>('SELECT value FROM backup WHERE name = ?').get(name)
   if (row === undefined) throw new Error(`it has no ${name}`)
   return row.value
 }
 
 /** Over every row there is, in a fixed order; of the table `backup` all but the digest itself. */
-function digest(db: Database.Database): string {
+function digest(db: Database): string {
   const hash = createHash('sha256')
   for (const rows of [
     'SELECT rv, resource, namespace, name, deleted, prev, value FROM log ORDER BY rv',

@@ -1,7 +1,7 @@
 import { existsSync, linkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf, explain, UserError } from '@kedge/shared/errors'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 import { authorityFile } from '../identity/authority.ts'
 import { readKept, syncPath } from '../identity/keep-file.ts'
 import { tokenFile } from './authentication.ts'

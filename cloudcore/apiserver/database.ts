@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { codeOf, explain, UserError } from '@kedge/shared/errors'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 
 /** The newest form of the tables; a database of a newer form is refused, an older one is brought up to it. */
 export const formVersion = 1
@@ -35,9 +35,9 @@ const tables = `
 `
 
 /** Opens the database of the API server, makes its folder and tables. A crash at any point leaves it whole. */
-export function openDatabase(path: string): Database.Database {
+export function openDatabase(path: string): Database {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  let db: Database.Database | undefined
+  let db: Database | undefined
   try {
     db = new Database(path)
     db.pragma('journal_mode = WAL')
@@ -74,7 +74,7 @@ function damaged(path: string, error: unknown): UserError {
 }
 
 /** A process that ended without closing the database may have been cut off by what damages files. */
-function checkAfterCrash(db: Database.Database): void {
+function checkAfterCrash(db: Database): void {
   const known = db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").get() !== undefined
   if (!known) return
   const clean = db.prepare<[], { value: number }>("SELECT value FROM meta WHERE name = 'clean'").get()
@@ -83,18 +83,18 @@ function checkAfterCrash(db: Database.Database): void {
   if (result !== 'ok') throw new DamagedDatabase(String(result).replaceAll(/\s+/g, ' '))
 }
 
-function setClean(db: Database.Database, value: 0 | 1): void {
+function setClean(db: Database, value: 0 | 1): void {
   const sql = "INSERT INTO meta (name, value) VALUES ('clean', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
   db.prepare(sql).run(value)
 }
 
 /** Notes that everything ended in order, and closes. */
-export function closeDatabase(db: Database.Database): void {
+export function closeDatabase(db: Database): void {
   setClean(db, 1)
   db.close()
 }
 
-function prepare(db: Database.Database, path: string): void {
+function prepare(db: Database, path: string): void {
   const found = Number(db.pragma('user_version', { simple: true }))
   if (found > formVersion) {
     throw new UserError(`${path} was written by a newer cloudcore (form ${found}, this one knows ${formVersion})`)

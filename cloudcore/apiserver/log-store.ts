@@ -10,7 +10,7 @@ import type {
   Transaction,
 } from '@kedge/shared/kubeapi/storage'
 import type { Log } from '@kedge/shared/log'
-import type Database from 'better-sqlite3'
+import type { Database } from '@kedge/shared/sqlite'
 import { closeDatabase } from './database.ts'
 import { LogTransaction } from './log-transaction.ts'
 import { Statements } from './statements.ts'
@@ -30,7 +30,7 @@ interface Doing {
  * - `revision` never goes back, not even when the newest rows are compacted away.
  */
 export class LogStore implements Storage {
-  readonly #db: Database.Database
+  readonly #db: Database
   readonly #sql: Statements
   readonly #log: Log
   readonly #listeners = new Set<(changes: readonly Change[]) => void>()
@@ -40,7 +40,7 @@ export class LogStore implements Storage {
   #doing: Doing
   #closed = false
 
-  constructor(db: Database.Database, log: Log) {
+  constructor(db: Database, log: Log) {
     this.#db = db
     this.#sql = new Statements(db)
     this.#log = log

@@ -6,7 +6,7 @@ import {
   type ObjectKey,
 } from '@kedge/shared/kubeapi/storage'
 import { must } from '@kedge/shared/must'
-import type Database from 'better-sqlite3'
+import type { Database, Statement } from '@kedge/shared/sqlite'
 
 interface Row extends ObjectKey {
   rv: number
@@ -24,18 +24,18 @@ const unlimited = -1
 
 /** Everything that is asked of the log, in SQL. */
 export class Statements {
-  readonly #db: Database.Database
-  readonly #get: Database.Statement<[string, string, string], Row>
-  readonly #append: Database.Statement<[number, string, string, string, number, number | null, string]>
-  readonly #point: Database.Statement<[string, string, string, number]>
-  readonly #unpoint: Database.Statement<[string, string, string]>
-  readonly #list: Database.Statement<[object], Row>
-  readonly #listIn: Database.Statement<[object], Row>
-  readonly #listAt: Database.Statement<[object], Row>
-  readonly #listInAt: Database.Statement<[object], Row>
-  readonly #changes: Database.Statement<[object], LogRow>
+  readonly #db: Database
+  readonly #get: Statement<[string, string, string], Row>
+  readonly #append: Statement<[number, string, string, string, number, number | null, string]>
+  readonly #point: Statement<[string, string, string, number]>
+  readonly #unpoint: Statement<[string, string, string]>
+  readonly #list: Statement<[object], Row>
+  readonly #listIn: Statement<[object], Row>
+  readonly #listAt: Statement<[object], Row>
+  readonly #listInAt: Statement<[object], Row>
+  readonly #changes: Statement<[object], LogRow>
 
-  constructor(db: Database.Database) {
+  constructor(db: Database) {
     this.#db = db
     this.#get = db.prepare(`
       SELECT log.rv, log.resource, log.namespace, log.name, log.value FROM current JOIN log ON log.rv = current.rv

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { systemClock } from '@kedge/shared/clock'
 import { codeOf, UserError } from '@kedge/shared/errors'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 import { databasePath } from '../settings.ts'
 import { migrations } from '../store/migrations.ts'
 import { Objects } from '../store/objects.ts'
@@ -38,7 +38,7 @@ export function openReader(data: string): Reader {
   }
 }
 
-function open(path: string): Database.Database {
+function open(path: string): Database {
   try {
     const db = new Database(path, { readonly: true, fileMustExist: true, timeout: 5000 })
     checkVersion(db, path)
@@ -61,7 +61,7 @@ function open(path: string): Database.Database {
   }
 }
 
-function checkVersion(db: Database.Database, path: string): void {
+function checkVersion(db: Database, path: string): void {
   const version = db.pragma('user_version', { simple: true })
   if (version === migrations.length) return
   db.close()

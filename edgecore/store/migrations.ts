@@ -1,4 +1,4 @@
-import type { Database } from 'better-sqlite3'
+import type { Database } from '@kedge/shared/sqlite'
 
 /**
  * Each entry takes the database one version further and never changes once released. `PRAGMA user_version` counts them.

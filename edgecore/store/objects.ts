@@ -1,6 +1,6 @@
 import type { Hash } from '@kedge/shared/changes'
 import type { Key, KubeObject, Resource } from '@kedge/shared/objects'
-import type { Database } from 'better-sqlite3'
+import type { Database } from '@kedge/shared/sqlite'
 
 export interface HeldObject {
   key: Key

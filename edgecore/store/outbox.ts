@@ -1,6 +1,6 @@
 import type { Clock } from '@kedge/shared/clock'
 import { fold, type Lane, laneOf, lanes, type Report, subjectOf } from '@kedge/shared/reports'
-import type { Database } from 'better-sqlite3'
+import type { Database } from '@kedge/shared/sqlite'
 
 export interface OutboxRow {
   seq: number

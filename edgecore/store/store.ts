@@ -4,7 +4,7 @@ import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { GroupCommit } from '@kedge/shared/group-commit'
 import type { Log } from '@kedge/shared/log'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 import { migrate } from './migrations.ts'
 
 export interface StoreOptions {
@@ -16,11 +16,11 @@ export interface StoreOptions {
 
 /** The node's SQLite database: one writer, WAL, `synchronous=FULL`, group commit. */
 export class Store {
-  readonly db: Database.Database
+  readonly db: Database
   readonly #group: GroupCommit
   #closed = false
 
-  private constructor(db: Database.Database, log: Log) {
+  private constructor(db: Database, log: Log) {
     this.db = db
     this.#group = new GroupCommit({ db, log })
   }
@@ -59,7 +59,7 @@ export class Store {
   }
 }
 
-function openChecked(path: string, log: Log): Database.Database {
+function openChecked(path: string, log: Log): Database {
   const existed = existsSync(path)
   const db = new Database(path)
   try {
@@ -81,7 +81,7 @@ function openChecked(path: string, log: Log): Database.Database {
   }
 }
 
-function check(db: Database.Database): void {
+function check(db: Database): void {
   const result = db.pragma('integrity_check(1)', { simple: true })
   if (result !== 'ok') throw new CorruptDatabase(String(result))
 }
@@ -101,17 +101,17 @@ function setAside(path: string, now: number): string {
   return aside
 }
 
-function hasMeta(db: Database.Database): boolean {
+function hasMeta(db: Database): boolean {
   return db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").get() !== undefined
 }
 
 /** A small fact kept by name. */
-export function getMeta(db: Database.Database, name: string): string | undefined {
+export function getMeta(db: Database, name: string): string | undefined {
   const row = db.prepare<[string], { value: string }>('SELECT value FROM meta WHERE name = ?').get(name)
   return row?.value
 }
 
-export function setMeta(db: Database.Database, name: string, value: string): void {
+export function setMeta(db: Database, name: string, value: string): void {
   db.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value').run(
     name,
     value,

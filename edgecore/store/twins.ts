@@ -1,5 +1,5 @@
+import type { Database } from '@kedge/shared/sqlite'
 import type { Twin } from '@kedge/shared/twin'
-import type { Database } from 'better-sqlite3'
 
 /** What is known of a device beside its desired state. */
 export interface DeviceRow {

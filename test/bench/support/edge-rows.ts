@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { must } from '@kedge/shared/must'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 
 interface Waiter {
   look: () => boolean
@@ -18,7 +18,7 @@ const every = 5
  * is written to, so that waiting takes no processor from what is measured.
  */
 export class EdgeRows {
-  readonly #db: Database.Database
+  readonly #db: Database
   readonly #watcher: FSWatcher
   readonly #content
   readonly #waiters = new Set<Waiter>()

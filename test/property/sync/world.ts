@@ -9,7 +9,7 @@ import { type Digest, digestOf, emptyDigest, type Hash, hashOf } from '@kedge/sh
 import { decodeDown, decodeUp, encodeFrame, talkName, type UpFrame } from '@kedge/shared/frames'
 import { silentLog } from '@kedge/shared/log'
 import { contentText, type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
-import Database, { type Database as SqliteDatabase } from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 
 /** What may happen to a frame on its way. */
 export type Fate = 'deliver' | 'lose' | 'repeat' | 'delay'
@@ -29,7 +29,7 @@ export type Op =
 
 /** A database whose queue of writes the test commits, loses or fails by hand. */
 class HandStore {
-  readonly db: SqliteDatabase = new Database(':memory:')
+  readonly db: Database = new Database(':memory:')
   /** The digest of every set that was ever committed. */
   readonly held = new Set<Digest>([emptyDigest])
   #queue: { write: () => unknown; resolve: (value: never) => void; reject: (error: unknown) => void }[] = []

@@ -7,7 +7,7 @@ import { LogStore } from '@kedge/cloudcore/apiserver/log-store'
 import { finishRestore, restore } from '@kedge/cloudcore/apiserver/restore'
 import { UserError } from '@kedge/shared/errors'
 import { silentLog } from '@kedge/shared/log'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { tempDir } from '../../../support/temp-dir.ts'
 

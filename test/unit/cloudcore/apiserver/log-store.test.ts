@@ -4,7 +4,7 @@ import { openDatabase } from '@kedge/cloudcore/apiserver/database'
 import { LogStore } from '@kedge/cloudcore/apiserver/log-store'
 import type { Change } from '@kedge/shared/kubeapi/storage'
 import { silentLog } from '@kedge/shared/log'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { tempDir } from '../../../support/temp-dir.ts'
 

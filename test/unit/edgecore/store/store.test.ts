@@ -6,7 +6,7 @@ import { getMeta, Store, setMeta } from '@kedge/edgecore/store/store'
 import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
 import type { DeviceReport } from '@kedge/shared/reports'
-import Database from 'better-sqlite3'
+import { Database } from '@kedge/shared/sqlite'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 
 let dir: string
