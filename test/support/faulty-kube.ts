@@ -31,6 +31,8 @@ export type Fault =
  */
 export interface FaultyKube {
   kubeconfig: string
+  /** The kubeconfig of the server behind, where nothing breaks. */
+  behind: string
   /** All requests, in order. */
   asked: Asked[]
   /** Decides on each request; undefined lets it through. */
@@ -62,6 +64,7 @@ export async function startFaultyKube(): Promise<FaultyKube> {
   const asked: Asked[] = []
   const kube: FaultyKube = {
     kubeconfig: '',
+    behind: real.kubeconfig,
     asked,
     fault: () => undefined,
     watches: (path) => [...watches].filter((watch) => watch.path.includes(path)).length,
