@@ -1,7 +1,8 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
-import { openBroker } from '@kedge/shared/mqtt-broker'
+import { type BrokerOptions, openBroker } from '@kedge/shared/mqtt-broker'
 import type { AedesPublishPacket, Client } from 'aedes'
+import { Audience } from './audience.ts'
 import type { Engine } from './engine.ts'
 import { capOfflineQueues } from './offline-queues.ts'
 import type { Message } from './requests.ts'
@@ -34,7 +35,14 @@ const maxRetainedBytes = 8 * 1024 * 1024
  */
 export async function openDeviceBroker({ host, port, engine, log }: DeviceBrokerOptions): Promise<DeviceBroker> {
   const door = new Door(engine, log)
-  const hooks = { authorizePublish: door.publish.bind(door) }
+  const audience = new Audience()
+  const hooks: BrokerOptions['hooks'] = {
+    authorizePublish: door.publish.bind(door),
+    authorizeSubscribe: (client, subscription, done) => {
+      if (client !== null) audience.joins(client, subscription.topic)
+      done(null, subscription)
+    },
+  }
   const broker = await openBroker({ host, port, portFlag: '--mqtt-port', maxPacketBytes, log, hooks })
   const { aedes } = broker
   capOfflineQueues(
@@ -50,13 +58,16 @@ export async function openDeviceBroker({ host, port, engine, log }: DeviceBroker
         client.publish({ ...packetOf(message), qos: qos === 0 ? 0 : 1 }, () => undefined)
     }
   })
+  aedes.on('clientDisconnect', (client) => audience.gone(client))
   return {
     port: broker.port,
-    publish: (message, done) =>
+    publish: (message, done) => {
+      if (!audience.hears(message.topic)) return done?.()
       aedes.publish(packetOf(message), (error) => {
         if (error) log.warn({ topic: message.topic, reason: explain(error) }, 'mqtt message not sent')
         done?.()
-      }),
+      })
+    },
     stop: () => broker.stop(),
   }
 }
