@@ -78,5 +78,6 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   note(error instanceof UserError ? error.message : `bench: ${explain(error)}`)
-  process.exitCode = error instanceof UserError ? 2 : 1
+  // At once: what a bench was waiting for would keep the process for a while.
+  process.exit(error instanceof UserError ? 2 : 1)
 })

@@ -77,8 +77,8 @@ async function rates({ quick, figure }: BenchContext, loads: Loads): Promise<voi
     figure(`${what} p50`, p50, 'ms', `${conditions}, ${answered} samples`)
     figure(`${what} p99`, p99, 'ms', `${conditions}, ${answered} samples`)
   }
-  const forMs = quick ? 2000 : 6000
-  await loads.put('warming up', { devices: names(10), inFlight: 4, forMs: 1000 })
+  const forMs = quick ? 1000 : 6000
+  await loads.put('warming up', { devices: names(10), inFlight: 4, forMs: 500 })
   const single = await loads.put('1 device, one in flight', { devices: names(1), inFlight: 1, forMs })
   figure('1 device, one in flight', rate(single), '1/s', wire)
   latencies('1 device, one in flight', single, 'update sent → result')
@@ -109,10 +109,10 @@ async function burst({ quick, figure }: BenchContext, loads: Loads): Promise<voi
 /** Steady reports: how often the API is written to, and whether the last value always arrives there. */
 async function writes(context: BenchContext, system: System, loads: Loads): Promise<void> {
   // The loads before have writes left that wait for their interval.
-  await system.quiet(statusInterval + 1000)
+  await system.quiet(context.quick ? 1000 : statusInterval + 1000)
   const counted = () => system.metric('kedge_cloud_kube_writes_total')
   const before = await counted()
-  const forMs = context.quick ? 12_000 : 30_000
+  const forMs = context.quick ? 5000 : 30_000
   const what = '30 devices × 3/s'
   const { last, sent } = await loads.put(what, { devices: names(30), inFlight: 0, perSecond: 3, forMs })
   const written = (await counted()) - before

@@ -64,6 +64,11 @@ export function pod(name: string, nodeName: string, configMapName: string): Kube
   }
 }
 
+/** A JSON patch that sets what a sensor's switch should show. */
+export function desire(value: string): unknown {
+  return [{ op: 'add', path: '/spec/properties/1/desired/value', value }]
+}
+
 export const deviceTopic = (name: string, action: string) => `$hw/events/device/default/${name}/${action}`
 
 /** The payload of `twin/update` with which a sensor reports a temperature. */
