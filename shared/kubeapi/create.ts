@@ -5,7 +5,7 @@ import { fromStorage, toStorage } from './convert.ts'
 import { establish } from './crd.ts'
 import type { ApiKind } from './kinds.ts'
 import { asObject } from './schema.ts'
-import { alreadyExists, badRequest, invalid } from './status.ts'
+import { alreadyExists, invalid, unreasoned } from './status.ts'
 import { admit } from './validate.ts'
 import {
   acceptOrThrow,
@@ -23,7 +23,6 @@ import {
 export function create(context: WriteContext, sent: unknown): Written {
   const { tx, kind } = context
   const draft = toDraft(context, sent)
-  if (draft.metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created')
   const { name, generateName } = draft.metadata
   if (!name && !generateName) {
     throw invalid(subjectOf(kind, ''), [required('metadata.name', 'name or generateName is required')])
@@ -36,6 +35,7 @@ export function create(context: WriteContext, sent: unknown): Written {
     context,
     admit({ kind, operation: 'create', object: authored(context, sentAs) }),
   )
+  if (draft.metadata.resourceVersion) throw unreasoned('resourceVersion should not be set on objects to be created')
   const key = keyOf(context, chosen)
   if (tx.get(key) !== undefined) throw alreadyExists(subjectOf(kind, chosen))
   const entry = tx.put(key, finished(context, toStorage(kind, newborn(context, object))))

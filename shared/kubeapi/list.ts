@@ -23,7 +23,7 @@ export interface Selection {
 export function selectionOf(kind: ApiKind, options: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>): Selection {
   return {
     labels: parseLabelSelector(options.labelSelector),
-    fields: parseFieldSelector(options.fieldSelector, kind.selectableFields),
+    fields: parseFieldSelector(options.fieldSelector, kind),
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ApiKind } from './kinds.ts'
 import { badRequest } from './status.ts'
 
 /** One requirement of a label selector. */
@@ -96,19 +97,28 @@ export interface FieldRequirement {
 
 export type FieldSelector = readonly FieldRequirement[]
 
-/** Parses `a.b=c,d!=e`; a backslash escapes `,`, `=` and itself. `known` are the paths the kind can be selected by. */
-export function parseFieldSelector(text: string, known: readonly string[]): FieldSelector {
+/** Parses `a.b=c,d!=e`; a backslash escapes `,`, `=` and itself. The kind says what it can be selected by. */
+export function parseFieldSelector(text: string, kind: Selectable): FieldSelector {
   const parts = text.match(/(?:\\.|[^,\\])+/gs) ?? []
   return parts.map((part) => {
     const match = /^([^=!]+?)(==|!=|=)(.*)$/s.exec(part.trim())
     if (!match) throw badRequest(`invalid selector: ${JSON.stringify(text.slice(0, 256))}; can't understand '${part}'`)
     const [, path = '', operator, value = ''] = match
-    if (!always.includes(path) && !known.includes(path)) throw badRequest(`field label not supported: ${path}`)
+    if (!always.includes(path) && !kind.selectableFields.includes(path)) throw unknownField(path, kind)
     return { path, equal: operator !== '!=', value: value.replaceAll(/\\(.)/gs, '$1') }
   })
 }
 
+type Selectable = Pick<ApiKind, 'selectableFields' | 'custom'>
+
 const always = ['metadata.name', 'metadata.namespace']
+
+/** Kubernetes has other words for its own kinds that have nothing more than a name and a namespace to select by. */
+function unknownField(path: string, { selectableFields, custom }: Selectable): Error {
+  if (custom || selectableFields.length > 0) return badRequest(`field label not supported: ${path}`)
+  const known = always.map((one) => JSON.stringify(one)).join(', ')
+  return badRequest(`${JSON.stringify(path)} is not a known field selector: only ${known}`)
+}
 
 export function matchesFields(selector: FieldSelector, object: object): boolean {
   return selector.every(({ path, equal, value }) => (fieldText(object, path) === value) === equal)

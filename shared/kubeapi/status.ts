@@ -196,6 +196,11 @@ export function tooLarge(limit: number): StatusError {
   })
 }
 
+/** What the storage of Kubernetes refuses: code 500, and no reason. */
+export function unreasoned(message: string): StatusError {
+  return new StatusError({ code: 500, reason: '', message })
+}
+
 export function internalError(message: string): StatusError {
   return new StatusError({
     code: 500,

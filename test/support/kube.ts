@@ -215,6 +215,27 @@ async function* linesOf(message: IncomingMessage): AsyncGenerator<string, void> 
   }
 }
 
+/** The minor version of the Kubernetes that answers: 25 for v1.25.3. */
+export async function minorOf(kube: Kube): Promise<number> {
+  const { gitVersion } = (await kube.get('/version')).body
+  const minor = /^v1\.(\d+)\./.exec(gitVersion)?.[1]
+  if (minor === undefined) throw new Error(`the cluster has no version that is known: ${gitVersion}`)
+  return Number(minor)
+}
+
+/** Skips the test on a cluster that is older than `v1.<minor>`: `what` came with that version. */
+export async function since({ kube, minor, what, skip }: Since): Promise<void> {
+  const found = await minorOf(kube)
+  if (found < minor) skip(`${what}: since v1.${minor}, and this is v1.${found}`)
+}
+
+interface Since {
+  kube: Kube
+  minor: number
+  what: string
+  skip: (note: string) => never
+}
+
 /** A name that no other run uses: the suite may share a cluster. */
 export function uniqueName(prefix: string): string {
   return `${prefix}-${randomUUID().slice(0, 8)}`
@@ -227,6 +248,9 @@ const namespacedCollections = [
   '/api/v1/%/events',
   '/api/v1/%/serviceaccounts',
   '/apis/coordination.k8s.io/v1/%/leases',
+  // Where their definitions were there before.
+  '/apis/devices.kubeedge.io/v1beta1/%/devices',
+  '/apis/devices.kubeedge.io/v1beta1/%/devicemodels',
 ]
 
 /** Makes a namespace for one suite, and takes it away, also where no controller does that. */
@@ -239,13 +263,14 @@ export async function makeNamespace(kube: Kube): Promise<{ name: string; remove:
   return { name, remove: () => removeNamespace(kube, name) }
 }
 
+/** The namespace goes first: in one that is on its way out nobody makes anything again. */
 async function removeNamespace(kube: Kube, name: string): Promise<void> {
   const path = `/api/v1/namespaces/${name}`
+  await kube.call({ method: 'DELETE', path })
   const now = { gracePeriodSeconds: 0 }
   for (const collection of namespacedCollections) {
     await kube.call({ method: 'DELETE', path: collection.replace('%', `namespaces/${name}`), body: now })
   }
-  await kube.call({ method: 'DELETE', path })
   const left = await kube.get(path)
   if (left.code === 404) return
   const spec = { ...left.body.spec, finalizers: [] }

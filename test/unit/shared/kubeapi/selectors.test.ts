@@ -51,7 +51,8 @@ describe('label selectors', () => {
 })
 
 const pod = { metadata: { name: 'p', namespace: 'a' }, spec: { nodeName: 'n,1' }, status: { phase: 'Running' } }
-const known = ['spec.nodeName', 'status.phase', 'spec.schedulerName']
+const known = { selectableFields: ['spec.nodeName', 'status.phase', 'spec.schedulerName'], custom: false }
+const plain = { selectableFields: [], custom: false }
 
 describe('field selectors', () => {
   it.each([
@@ -70,10 +71,16 @@ describe('field selectors', () => {
   it('refuses fields that the kind cannot be selected by', () => {
     expect(() => parseFieldSelector('spec.hostname=x', known)).toThrow('field label not supported: spec.hostname')
     expect(() => parseFieldSelector('metadata.name', known)).toThrow(/invalid selector/)
+    expect(() => parseFieldSelector('data.a=b', { ...plain, custom: true })).toThrow(
+      'field label not supported: data.a',
+    )
+    expect(() => parseFieldSelector('data.a=b', plain)).toThrow(
+      '"data.a" is not a known field selector: only "metadata.name", "metadata.namespace"',
+    )
   })
 
   it('knows the one name that can match', () => {
-    expect(selectedName(parseFieldSelector('metadata.name=x', []))).toBe('x')
-    expect(selectedName(parseFieldSelector('metadata.name!=x', []))).toBeUndefined()
+    expect(selectedName(parseFieldSelector('metadata.name=x', plain))).toBe('x')
+    expect(selectedName(parseFieldSelector('metadata.name!=x', plain))).toBeUndefined()
   })
 })
