@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { builtIns } from '@kedge/shared/kubeapi/builtins'
+import { startEmptying } from '@kedge/shared/kubeapi/emptying'
 import { createHandler } from '@kedge/shared/kubeapi/handler'
 import { Registry } from '@kedge/shared/kubeapi/registry'
 import { reviewKinds } from '@kedge/shared/kubeapi/reviews'
@@ -116,9 +117,11 @@ async function openServer(
 ): Promise<Server> {
   const names = namesOf(host)
   const { pair } = await authority.serverPair(names)
+  const registry = new Registry([...builtIns, ...reviewKinds], store)
+  started.push(startEmptying({ storage: store, registry, clock, log }))
   const handle = createHandler({
     storage: store,
-    registry: new Registry([...builtIns, ...reviewKinds], store),
+    registry,
     hub,
     authorize: authorizer(store),
     clock,

@@ -2,7 +2,7 @@ import { rfc3339 } from '../clock.ts'
 import type { KubeObject } from '../objects.ts'
 import type { ApiKind } from './kinds.ts'
 import { asArray } from './schema.ts'
-import type { Entry, ObjectKey } from './storage.ts'
+import type { Entry, ListRequest, ObjectKey } from './storage.ts'
 import { definitionResource, namespaceKey, type WriteContext } from './write.ts'
 
 /**
@@ -10,8 +10,12 @@ import { definitionResource, namespaceKey, type WriteContext } from './write.ts'
  * - An object with finalizers, or a bound pod within its grace period, is marked with a deletionTimestamp and stays
  *   until the last finalizer is gone and the grace period is zero.
  * - A namespace that is being deleted goes with the last object in it, in the same transaction; a definition likewise.
+ * - One transaction deletes at most `atOnce` of the objects that they hold; `emptying.ts` goes on with the others.
  */
 export type LifecycleContext = Pick<WriteContext, 'tx' | 'kinds' | 'now'>
+
+/** Objects that one transaction deletes because of what holds them: about 10 ms. */
+export const atOnce = 100
 
 /** Stores an updated object, or removes it when this update took away what kept it. Returns the last state. */
 export function settle(context: LifecycleContext, key: ObjectKey, next: KubeObject): KubeObject {
@@ -39,18 +43,19 @@ function end(context: LifecycleContext, key: ObjectKey, last: KubeObject): KubeO
 }
 
 /** A namespace with content, a definition with instances. */
-function holdsOthers({ tx, kinds }: LifecycleContext, { resource, name }: ObjectKey): boolean {
-  if (resource === 'namespaces') {
-    return storages(kinds, (kind) => kind.namespaced).some(
-      (storage) => tx.list({ resource: storage, namespace: name, limit: 1 }).length > 0,
-    )
-  }
-  if (resource === definitionResource) return tx.list({ resource: name, limit: 1 }).length > 0
-  return false
+function holdsOthers({ tx, kinds }: LifecycleContext, key: ObjectKey): boolean {
+  return contents(kinds, key).some((collection) => tx.list({ ...collection, limit: 1 }).length > 0)
 }
 
-function storages(kinds: readonly ApiKind[], wanted: (kind: ApiKind) => boolean): string[] {
-  return [...new Set(kinds.filter(wanted).map((kind) => kind.storage))]
+/** The collections that lie in a namespace, or the instances of a definition. */
+export function contents(
+  kinds: readonly ApiKind[],
+  { resource, name }: ObjectKey,
+): Pick<ListRequest, 'resource' | 'namespace'>[] {
+  if (resource === definitionResource) return [{ resource: name }]
+  if (resource !== 'namespaces') return []
+  const storages = kinds.filter(({ namespaced }) => namespaced).map(({ storage }) => storage)
+  return [...new Set(storages)].map((storage) => ({ resource: storage, namespace: name }))
 }
 
 /** After the last object of a namespace or definition that is being deleted, that goes as well. */
@@ -60,6 +65,8 @@ function settleParents(context: LifecycleContext, { resource, namespace }: Objec
   for (const key of parents) {
     const parent = context.tx.get(key)
     if (parent === undefined || parent.object.metadata.deletionTimestamp === undefined) continue
+    // Beside it lies another: the quick answer for all but the last of many.
+    if (context.tx.list({ resource, namespace, limit: 1 }).length > 0) return
     if (isOver(parent.object) && !holdsOthers(context, key)) end(context, key, parent.object)
   }
 }
@@ -121,15 +128,12 @@ function mark(object: KubeObject, seconds: number, now: number): KubeObject {
   return object.kind === 'Namespace' ? { ...marked, status: { ...object.status, phase: 'Terminating' } } : marked
 }
 
-/** Deletes what lies in a namespace, or the instances of a definition. */
-function empty(context: LifecycleContext, { resource, name }: ObjectKey): void {
-  const { tx, kinds } = context
-  const content: Entry[] = []
-  if (resource === 'namespaces') {
-    for (const storage of storages(kinds, (kind) => kind.namespaced)) {
-      content.push(...tx.list({ resource: storage, namespace: name }))
-    }
+/** Deletes what lies in a namespace, or the instances of a definition, as far as one transaction may. */
+function empty(context: LifecycleContext, key: ObjectKey): void {
+  let left = atOnce
+  for (const collection of contents(context.kinds, key)) {
+    const entries = left === 0 ? [] : context.tx.list({ ...collection, limit: left })
+    for (const entry of entries) terminate(context, entry, {})
+    left -= entries.length
   }
-  if (resource === definitionResource) content.push(...tx.list({ resource: name }))
-  for (const entry of content) terminate(context, entry, {})
 }
