@@ -69,7 +69,7 @@ function isDamaged(error: unknown): boolean {
 /** What the cluster is lies in this file: nobody but its owner decides to go on without it. */
 function damaged(path: string, error: unknown): UserError {
   return new UserError(
-    `the database of the Kubernetes API, ${path}, is damaged (${explain(error)}): restore a backup, or move the file away to begin anew`,
+    `the database of the Kubernetes API, ${path}, is damaged (${explain(error)}): bring a backup back with cloudcore restore --force, or move the file away to begin anew`,
   )
 }
 

@@ -93,6 +93,25 @@ test('a cluster that is lost comes back from its backup as the same', async () =
   }
 })
 
+test('what was answered before a kill is in a backup made after it', async () => {
+  const data = tempDir()
+  const cloudcore = await started(data)
+  const load = writers(open(join(data, 'kubeconfig')), 8)
+  load.done.catch(() => {})
+  while (load.answered.length < 100) await Promise.race([load.done, new Promise((soon) => setImmediate(soon))])
+  await cloudcore.kill('SIGKILL')
+  await load.stop().catch(() => {})
+
+  const to = join(tempDir(), 'cluster.backup')
+  expect(await runProgram('cloudcore', ['backup', '--to', to, '--data', data])).toMatchObject({ code: 0, told: '' })
+  const empty = join(tempDir(), 'new')
+  expect(await runProgram('cloudcore', ['restore', '--from', to, '--data', empty])).toMatchObject({ code: 0 })
+  await started(empty)
+  const { body } = await open(join(empty, 'kubeconfig')).get(maps)
+  const names = body.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name)
+  expect(names).toEqual(expect.arrayContaining(load.answered))
+})
+
 test('restore keeps off a folder that is in use, and one that has data', async () => {
   const data = tempDir()
   const cloudcore = await started(data)

@@ -124,7 +124,7 @@ describe('LogStore', () => {
     const bytes = readFileSync(path)
     bytes.fill(0x5a, bytes.length - 20_000)
     writeFileSync(path, bytes)
-    expect(() => openDatabase(path)).toThrow(/is damaged .*restore a backup/)
+    expect(() => openDatabase(path)).toThrow(/is damaged .*cloudcore restore --force/)
     expect(existsSync(path)).toBe(true)
     writeFileSync(path, 'not a database'.repeat(1000))
     expect(() => openDatabase(path)).toThrow(/is damaged/)
