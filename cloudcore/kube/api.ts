@@ -47,6 +47,11 @@ export interface Kube {
   /** Patches the status subresource of the object at `path`. */
   patchStatus(path: string, patch: Patch): Promise<KubeObject>
   delete(path: string, options?: DeleteOptions): Promise<void>
+  /**
+   * Throws a `KubeError` (504) when the server has not come as far as the version: its store was put back to an earlier
+   * state. A watch from there would be silent until it has come as far again.
+   */
+  confirm(path: string, options: WatchOptions): Promise<void>
   /** What happens in a collection after a version. Ends when the server ends it or `signal` aborts; throws otherwise. */
   watch(path: string, options: WatchOptions): AsyncIterable<WatchEvent>
   close(): void

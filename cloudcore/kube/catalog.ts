@@ -21,7 +21,7 @@ import { isEdgeNode, nodeOf, trim } from './trim.ts'
 import { WatchLoop, type WatchSink } from './watch-loop.ts'
 
 export interface CatalogOptions {
-  kube: Pick<Kube, 'list' | 'watch'>
+  kube: Pick<Kube, 'list' | 'confirm' | 'watch'>
   log: Log
   clock: Clock
   counters?: Counters

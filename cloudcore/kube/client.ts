@@ -92,6 +92,11 @@ class RestKube implements Kube {
     }
   }
 
+  async confirm(path: string, { resourceVersion, signal }: WatchOptions): Promise<void> {
+    const query = queryOf({ limit: 1, resourceVersion, resourceVersionMatch: 'NotOlderThan' })
+    await this.#requests.call({ method: 'GET', path: path + query, signal })
+  }
+
   async *watch(path: string, { resourceVersion, signal }: WatchOptions): AsyncGenerator<WatchEvent> {
     // A server that ends all watches at one moment would get all of them back at one moment.
     const timeoutSeconds = Math.ceil(this.#watchSeconds * (0.9 + 0.1 * Math.random()))

@@ -1,4 +1,5 @@
 import type { KubeObject } from '@kedge/shared/objects'
+import type { CatalogChange } from './catalog-entry.ts'
 
 /**
  * The newest copy known of each object: what a write was answered with, until the watch has caught up with it. Without
@@ -28,9 +29,14 @@ export class Freshest {
     if (watched !== undefined && isNewer(object, watched)) this.#answered.set(key, object)
   }
 
-  /** The watch has told something about `key`. */
-  caughtUp(key: string): void {
-    if (this.#answered.has(key)) this.get(key)
+  /**
+   * The watch has told of a change. A copy older than the one before comes from a server that was put back to
+   * an earlier state: what it had answered is no more.
+   */
+  caughtUp({ key, before, after }: CatalogChange): void {
+    if (!this.#answered.has(key)) return
+    if (before !== undefined && after !== undefined && isNewer(before, after)) this.#answered.delete(key)
+    else this.get(key)
   }
 }
 

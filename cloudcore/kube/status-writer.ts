@@ -2,6 +2,7 @@ import { isKey, type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
 import type { NodeReport, Report } from '@kedge/shared/reports'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { type Answer, refused } from './answer.ts'
+import type { CatalogChange } from './catalog-entry.ts'
 import type { Condition } from './conditions.ts'
 import type { LiveDevice, StatusTwin } from './device-status.ts'
 import { DeviceWriter } from './device-writer.ts'
@@ -13,7 +14,7 @@ import type { WriterParts } from './writer-parts.ts'
 export interface StatusWriterParts extends WriterParts {
   catalog: {
     get(key: Key): { object: KubeObject } | undefined
-    onChange(listener: (change: { key: Key }) => void): () => void
+    onChange(listener: (change: CatalogChange) => void): () => void
     ready: Promise<void>
   }
   nodes: { report(node: string, report: NodeReport): Promise<Answer> }
@@ -46,7 +47,7 @@ export class StatusWriter implements Service {
     this.#pods = new PodWriter(parts)
     this.#devices = new DeviceWriter(parts)
     this.#events = new EventWriter(parts)
-    this.#unsubscribe = parts.catalog.onChange(({ key }) => parts.freshest.caughtUp(key))
+    this.#unsubscribe = parts.catalog.onChange((change) => parts.freshest.caughtUp(change))
     this.#stopped = new Promise((resolve) => {
       this.#stopNow = resolve
     })

@@ -20,7 +20,7 @@ export interface WatchSink {
 }
 
 export interface WatchLoopOptions {
-  kube: Pick<Kube, 'list' | 'watch'>
+  kube: Pick<Kube, 'list' | 'confirm' | 'watch'>
   path: string
   selector?: Pick<ListOptions, 'labelSelector' | 'fieldSelector'>
   sink: WatchSink
@@ -32,8 +32,8 @@ export interface WatchLoopOptions {
 
 /**
  * Keeps a sink equal to one collection of the Kubernetes API for as long as it runs: list, watch from there, resume
- * after the last event or bookmark, list again when the server has forgotten that version (410), and wait longer and
- * longer while it cannot be reached. Never gives up.
+ * after the last event or bookmark, list again when the server has forgotten that version (410) or has been put back
+ * behind it, and wait longer and longer while it cannot be reached. Never gives up.
  */
 export class WatchLoop implements Service {
   readonly #options: WatchLoopOptions
@@ -93,7 +93,8 @@ export class WatchLoop implements Service {
   async #follow(resourceVersion: string): Promise<number> {
     const { kube, path, clock } = this.#options
     this.#watch = new AbortController()
-    if (this.#stop.signal.aborted) return 0
+    if (this.#state.doubted) await kube.confirm(path, { resourceVersion, signal: this.#stop.signal })
+    if (this.#stop.signal.aborted || this.#watch.signal.aborted) return 0
     const began = clock.monotonic()
     let progressed = false
     for await (const event of kube.watch(path, { resourceVersion, signal: this.#watch.signal })) {

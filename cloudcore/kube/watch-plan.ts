@@ -9,13 +9,18 @@ import { hasCode, isExpired, KubeError } from './errors.ts'
 export interface LoopState {
   /** Where the next watch continues; undefined when the collection must be listed. */
   readonly version?: string
+  /**
+   * Whether the server is to be asked if it knows `version` before it is watched: while nothing was heard of it, its
+   * store may have been put back to an earlier state, and a watch from a version to come tells nothing.
+   */
+  readonly doubted: boolean
   /** Failures in a row. */
   readonly attempt: number
   /** What people were told last: an outage is told once, and so is its end. */
   readonly told: 'well' | 'outage' | 'missing'
 }
 
-export const firstState: LoopState = { attempt: 0, told: 'well' }
+export const firstState: LoopState = { doubted: false, attempt: 0, told: 'well' }
 
 /** What to do next: wait, then list (no version) or watch. */
 export interface Next {
@@ -31,7 +36,8 @@ const missingBackoff: Backoff = { base: 500, cap: 5_000 }
 
 /** The server answered, up to `version`: listed, or told by an event or a bookmark. */
 export function afterProgress(state: LoopState, version: string): Next {
-  return { state: { version, attempt: 0, told: 'well' }, wait: 0, tell: state.told === 'well' ? undefined : 'back' }
+  const next: LoopState = { version, doubted: false, attempt: 0, told: 'well' }
+  return { state: next, wait: 0, tell: state.told === 'well' ? undefined : 'back' }
 }
 
 /**
@@ -39,8 +45,9 @@ export function afterProgress(state: LoopState, version: string): Next {
  * every watch would be asked without a pause.
  */
 export function afterEnd(state: LoopState, watch: { progressed: boolean; lasted: number }, random: number): Next {
-  if (watch.progressed || watch.lasted >= 1000) return { state: { ...state, attempt: 0 }, wait: 0 }
-  return { state: { ...state, attempt: state.attempt + 1 }, wait: delay(state.attempt, backoff, random) }
+  const doubted = !watch.progressed
+  if (watch.progressed || watch.lasted >= 1000) return { state: { ...state, doubted, attempt: 0 }, wait: 0 }
+  return { state: { ...state, doubted, attempt: state.attempt + 1 }, wait: delay(state.attempt, backoff, random) }
 }
 
 /** A list or a watch failed with `error`; `random` is a draw from [0, 1). */
@@ -49,14 +56,14 @@ export function afterFailure(state: LoopState, error: unknown, random: number): 
   if (isExpired(error)) {
     // Ordinary after a long silence, so at once; a server that expires what it has just listed is asked less and less.
     const wait = state.attempt === 0 ? 0 : delay(state.attempt, backoff, random)
-    return { state: { version: undefined, told: state.told, attempt }, wait }
+    return { state: { version: undefined, doubted: false, told: state.told, attempt }, wait }
   }
   const missing = hasCode(error, 404)
   const lost = missing || doubtsVersion(error)
   const asked = error instanceof KubeError ? (error.retryAfter ?? 0) : 0
   const told = missing ? 'missing' : 'outage'
   return {
-    state: { version: lost ? undefined : state.version, attempt, told },
+    state: { version: lost ? undefined : state.version, doubted: !lost, attempt, told },
     wait: Math.max(asked, delay(state.attempt, missing ? missingBackoff : backoff, random)),
     tell: state.told === told ? undefined : told,
   }

@@ -137,6 +137,27 @@ test('a break is resumed after the last event: nothing is listed or told again',
   expect(counters.get('lists')).toBe(lists)
 })
 
+test('what a server was put back to is taken over, though its watches are silent', async () => {
+  const { server, kube, catalog } = await kubeRig()
+  await kube.create(inDefault('configmaps'), configMap('goes'))
+  catalog.start()
+  await catalog.ready
+  await eventually(() => server.watches('/') === 6)
+  const versions = new Set(server.asked.map(({ query }) => query.get('resourceVersion')))
+  server.fault = ({ method }) => (method === 'GET' ? { is: 'reset' } : undefined)
+  server.resetWatches()
+  await kube.create(inDefault('configmaps'), configMap('comes'))
+  await kube.delete(`${inDefault('configmaps')}/goes`)
+  // As Kubernetes does, asked about a version to come: a list refuses, a watch waits for it.
+  server.fault = ({ query }) => {
+    const version = query.get('resourceVersion')
+    if (version === null || !versions.has(version)) return
+    return query.has('watch') ? { is: 'hang' } : { is: 'answer', code: 504 }
+  }
+  await eventually(() => catalog.get('configmaps/default/comes'))
+  expect(catalog.get('configmaps/default/goes')).toBeUndefined()
+})
+
 test('a server that has forgotten, is busy, or down, is asked until it answers', async () => {
   const { server, catalog } = await kubeRig()
   const faults: Fault[] = [

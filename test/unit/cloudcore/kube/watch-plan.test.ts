@@ -2,12 +2,12 @@ import { KubeError } from '@kedge/cloudcore/kube/errors'
 import { afterEnd, afterFailure, afterProgress, firstState, type LoopState } from '@kedge/cloudcore/kube/watch-plan'
 import { expect, test } from 'vitest'
 
-const watching: LoopState = { version: '7', attempt: 0, told: 'well' }
+const watching: LoopState = { version: '7', doubted: false, attempt: 0, told: 'well' }
 const answer = (code: number, retryAfter?: number) => new KubeError('no', { code, retryAfter })
 const reset = new Error('read ECONNRESET')
 
 test.each([
-  ['a broken connection resumes where it was', watching, reset, { version: '7', told: 'outage' }],
+  ['a broken connection resumes where it was', watching, reset, { version: '7', doubted: true, told: 'outage' }],
   ['a busy server too', watching, answer(429), { version: '7', told: 'outage' }],
   ['a server that does not know us too', watching, answer(403), { version: '7', told: 'outage' }],
   ['a version that is forgotten means a new list', watching, answer(410), { version: undefined, told: 'well' }],
@@ -42,7 +42,7 @@ test('an outage is told once, and once when it is over', () => {
   const back = afterProgress(second.state, '8')
   const more = afterProgress(back.state, '9')
   expect([first.tell, second.tell, back.tell, more.tell]).toEqual(['outage', undefined, 'back', undefined])
-  expect(back.state).toEqual({ version: '8', attempt: 0, told: 'well' })
+  expect(back.state).toEqual({ version: '8', doubted: false, attempt: 0, told: 'well' })
 })
 
 test('a kind that is not served yet is told as that', () => {
@@ -60,4 +60,5 @@ test.each([
   const { wait, state } = afterEnd(watching, watch, 0.5)
   expect(wait === 0).toBe(atOnce)
   expect(state.version).toBe('7')
+  expect(state.doubted).toBe(!watch.progressed)
 })
