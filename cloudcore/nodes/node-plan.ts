@@ -38,7 +38,7 @@ const controllerPatience = 60_000
 export function nodePlan(facts: NodeFacts): NodePlan {
   const { node, presence, now } = facts
   const held = conditionOf(node.status, 'Connected')
-  if (presence.is === 'connected') return { conditions: [linkUp], tainted: false, renew: true }
+  if (presence.is === 'connected') return { conditions: [linkUp(now)], tainted: false, renew: true }
   const since = held?.status === 'False' ? timeOf(held.lastTransitionTime, presence.since) : presence.since
   const { autonomy, complaint } = autonomyOf(node, facts.defaultAutonomy)
   const end = since + autonomy
@@ -53,17 +53,17 @@ export function nodePlan(facts: NodeFacts): NodePlan {
   }
 }
 
-const linkUp: Condition = {
-  type: 'Connected',
-  status: 'True',
-  reason: 'LinkUp',
-  message: 'edgecore has a link to cloudcore',
+// A condition of a Node without a heartbeat shows one in the year 1. Ours move with what they say: the lease tells the rest.
+function linkUp(now: number): Condition {
+  const message = 'edgecore has a link to cloudcore'
+  return { type: 'Connected', status: 'True', reason: 'LinkUp', message, lastHeartbeatTime: rfc3339(now) }
 }
 
 function linkDown(since: number, told: { autonomy: number; end: number; complaint: string }): Condition {
   const { autonomy, end, complaint } = told
   const message = `no link since ${rfc3339(since)}; pods stay bound until ${rfc3339(end)} (autonomy ${formatDuration(autonomy)})${complaint}`
-  return { type: 'Connected', status: 'False', reason: 'LinkDown', message, lastTransitionTime: rfc3339(since) }
+  const [lastHeartbeatTime, lastTransitionTime] = [rfc3339(since), rfc3339(since)]
+  return { type: 'Connected', status: 'False', reason: 'LinkDown', message, lastHeartbeatTime, lastTransitionTime }
 }
 
 /** What a node lifecycle controller would say; where there is one, it has said so by now. */
@@ -71,7 +71,8 @@ function abandoned(node: KubeObject, told: { end: number; autonomy: number; now:
   const ready = conditionOf(node.status, 'Ready')
   if (told.now < told.end + controllerPatience || ready?.status === 'Unknown') return []
   const message = `out of reach for longer than its autonomy of ${formatDuration(told.autonomy)}`
-  return [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown', message }]
+  const heard = { lastHeartbeatTime: ready?.lastHeartbeatTime }
+  return [{ type: 'Ready', status: 'Unknown', reason: 'NodeStatusUnknown', message, ...heard }]
 }
 
 /** An autonomy that cannot be read is told in the condition, beside the default that stands in for it. */

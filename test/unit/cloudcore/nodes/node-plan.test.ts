@@ -9,7 +9,9 @@ const start = Date.UTC(2026, 0, 1)
 const hour = 3_600_000
 
 function node(over: { autonomy?: string; downSince?: number; ready?: string } = {}): KubeObject {
-  const conditions: Record<string, string>[] = [{ type: 'Ready', status: over.ready ?? 'True' }]
+  const conditions: Record<string, string>[] = [
+    { type: 'Ready', status: over.ready ?? 'True', lastHeartbeatTime: rfc3339(start) },
+  ]
   if (over.downSince !== undefined)
     conditions.push({ type: 'Connected', status: 'False', lastTransitionTime: rfc3339(over.downSince) })
   const annotations = over.autonomy === undefined ? undefined : { 'kedge.io/autonomy': over.autonomy }
@@ -25,14 +27,17 @@ const down = (since: number): Standing => ({ is: 'disconnected', since })
 test('a link means Connected, no taint, a fresh lease', () => {
   const made = plan({ is: 'connected', since: start }, start)
   expect(made).toMatchObject({ tainted: false, renew: true })
-  expect(conditionOf(made as never, 'Connected')).toMatchObject({ status: 'True' })
+  expect(conditionOf(made as never, 'Connected')).toMatchObject({ status: 'True', lastHeartbeatTime: rfc3339(start) })
 })
 
 test('within its autonomy a node keeps its lease, and the truth is said', () => {
   const made = plan(down(start), start + hour - 1000)
   expect(made).toMatchObject({ tainted: true, renew: true, lookAgainIn: 1000 })
   expect(made.conditions).toEqual([
-    expect.objectContaining({ type: 'Connected', status: 'False', lastTransitionTime: rfc3339(start) }),
+    expect.objectContaining({
+      ...{ type: 'Connected', status: 'False' },
+      ...{ lastHeartbeatTime: rfc3339(start), lastTransitionTime: rfc3339(start) },
+    }),
   ])
 })
 
@@ -41,7 +46,10 @@ test('after it the lease ends; Ready is taken only when no controller has', () =
   expect(ended).toMatchObject({ renew: false, lookAgainIn: 60_000 })
   expect(conditionOf(ended as never, 'Ready')).toBeUndefined()
   const late = plan(down(start), start + hour + 60_000)
-  expect(conditionOf(late as never, 'Ready')).toMatchObject({ status: 'Unknown', reason: 'NodeStatusUnknown' })
+  expect(conditionOf(late as never, 'Ready')).toMatchObject({
+    ...{ status: 'Unknown', reason: 'NodeStatusUnknown' },
+    lastHeartbeatTime: rfc3339(start),
+  })
   expect(late.lookAgainIn).toBeUndefined()
   const taken = plan(down(start), start + hour + 60_000, { ready: 'Unknown' })
   expect(conditionOf(taken as never, 'Ready')).toBeUndefined()
