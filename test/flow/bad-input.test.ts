@@ -25,22 +25,27 @@ function causes({ body }: { body: Body }): Record<string, string> {
 
 test('a manifest that the schema refuses gets Invalid with field paths', async () => {
   const { api } = await Fleet.start()
+  // Older clusters do not say which item of a list it is.
+  const counts = (await api.minor()) >= 25
+  const fields = (...all: string[]) => (counts ? all : all.map((one) => one.replaceAll(/\[\d+\]/g, '')))
   const model = roomModel()
   const properties = [{ name: 'temperature', type: 'NUMBER', accessMode: 'Sometimes' }]
   const refused = await api.post({ ...model, spec: { properties } } as KubeObject)
   expect(refused.body).toMatchObject({ kind: 'Status', code: 422, reason: 'Invalid' })
-  expect(Object.keys(causes(refused)).sort()).toEqual(['spec.properties[0].accessMode', 'spec.properties[0].type'])
-  expect(causes(refused)['spec.properties[0].type']).toContain('"INT"')
+  expect(Object.keys(causes(refused)).sort()).toEqual(
+    fields('spec.properties[0].accessMode', 'spec.properties[0].type'),
+  )
+  expect(causes(refused)[fields('spec.properties[0].type').join()]).toContain('"INT"')
 
   await api.create(model, room('kitchen', 'edge-1'))
   const device = { ...room('hall', 'edge-1'), spec: { nodeName: 7, properties: [{ desired: { value: 21 } }] } }
   const wrong = await api.post(device as unknown as KubeObject)
   expect(wrong.code).toBe(422)
   expect(Object.keys(causes(wrong))).toEqual(
-    expect.arrayContaining(['spec.nodeName', 'spec.properties[0].name', 'spec.properties[0].desired.value']),
+    expect.arrayContaining(fields('spec.nodeName', 'spec.properties[0].name', 'spec.properties[0].desired.value')),
   )
   const patched = await api.tryPatch(kitchen, { spec: { properties: [{ name: 'target', reportCycle: 'often' }] } })
-  expect(Object.keys(causes(patched))).toEqual(['spec.properties[0].reportCycle'])
+  expect(Object.keys(causes(patched))).toEqual(fields('spec.properties[0].reportCycle'))
   const pod = await api.post({ ...podOn('web', 'edge-1'), spec: { nodeName: 'edge-1', containers: [] } })
   expect(Object.keys(causes(pod))).toEqual(['spec.containers'])
 })

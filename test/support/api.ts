@@ -1,12 +1,15 @@
 import { objectPath } from '@kedge/cloudcore/kube/paths'
 import { type KubeObject, keyOf, kinds, type Resource, resources } from '@kedge/shared/objects'
-import { type Body, connect, type Kube, type Reply } from './kube.ts'
+import { type Body, connect, type Kube, minorOf, type Reply } from './kube.ts'
 
 /** A person with kubectl: whole objects by their keys (`pods/default/web`), and errors where an answer is one. */
 export class Api {
   readonly #kube: Kube
+  readonly #onMade: (key: string) => void
 
-  constructor(kubeconfig: string) {
+  /** `onMade` hears the key of everything that is created. */
+  constructor(kubeconfig: string, onMade: (key: string) => void = () => {}) {
+    this.#onMade = onMade
     this.#kube = connect(kubeconfig, { embedded: true, stop: async () => {} })
   }
 
@@ -14,9 +17,16 @@ export class Api {
     return this.#kube.close()
   }
 
+  /** The minor version of the Kubernetes that answers: 25 for v1.25.3. */
+  minor(): Promise<number> {
+    return minorOf(this.#kube)
+  }
+
   /** What the server answers, whatever it is. */
-  post(object: KubeObject): Promise<Reply> {
-    return this.#kube.create(collectionOf(object), object)
+  async post(object: KubeObject): Promise<Reply> {
+    const reply = await this.#kube.create(collectionOf(object), object)
+    if (reply.code === 201) this.#onMade(keyOfObject(object))
+    return reply
   }
 
   async create(...objects: KubeObject[]): Promise<void> {
@@ -66,11 +76,15 @@ function pathOf(key: string): string {
   return resource === 'nodes' ? `/api/v1/nodes/${name}` : objectPath(key)
 }
 
-function collectionOf({ kind, metadata }: KubeObject): string {
+function collectionOf(object: KubeObject): string {
+  const path = objectPath(keyOfObject(object))
+  return path.slice(0, path.lastIndexOf('/'))
+}
+
+function keyOfObject({ kind, metadata }: KubeObject): string {
   const resource = resources.find((each) => kinds[each].kind === kind)
   if (resource === undefined) throw new Error(`no resource for kind ${kind}`)
-  const path = objectPath(keyOf(resource, metadata.namespace ?? 'default', metadata.name))
-  return path.slice(0, path.lastIndexOf('/'))
+  return keyOf(resource, metadata.namespace ?? 'default', metadata.name)
 }
 
 function ok(reply: Reply): Body {

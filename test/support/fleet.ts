@@ -1,6 +1,7 @@
 import { get as edgecoreGet } from '@kedge/edgecore/cli/get'
 import { onTestFinished } from 'vitest'
 import { Api } from './api.ts'
+import { BorrowedCluster, cluster } from './cluster.ts'
 import { CutLink } from './cut-link.ts'
 import { DeviceClient } from './device-client.ts'
 import { eventually } from './eventually.ts'
@@ -17,13 +18,14 @@ export interface FleetOptions {
   statusInterval?: number
 }
 
-/** cloudcore with its embedded API, and edge nodes behind networks that can be cut. */
+/** cloudcore with its embedded API, or that of `cluster`, and edge nodes behind networks that can be cut. */
 export class Fleet {
   readonly #options: Required<FleetOptions>
   readonly #data = tempDir()
   readonly #nodes = new Map<string, FleetNode>()
   #cloud: CloudMember | undefined
   #api: Api | undefined
+  #borrowed: BorrowedCluster | undefined
   /** Logs of the clouds that ran before. */
   readonly #earlier: LogLine[] = []
 
@@ -40,6 +42,7 @@ export class Fleet {
   }: FleetOptions = {}): Promise<Fleet> {
     const fleet = new Fleet({ nodes, cloud, edges, statusInterval })
     onTestFinished(() => fleet.stop())
+    if (cluster !== undefined) fleet.#borrowed = await BorrowedCluster.open(cluster, nodes)
     for (const name of nodes) fleet.#nodes.set(name, await FleetNode.make(name, edges))
     await fleet.startCloud()
     for (const node of fleet.nodes) await node.start()
@@ -67,7 +70,7 @@ export class Fleet {
   }
 
   get kubeconfig(): string {
-    return kubeconfigOf(this.#data)
+    return cluster ?? kubeconfigOf(this.#data)
   }
 
   /** What cloudcore has logged, in all its runs. */
@@ -77,8 +80,8 @@ export class Fleet {
 
   async startCloud(): Promise<void> {
     const { cloud, statusInterval } = this.#options
-    this.#cloud = await startCloud({ form: cloud, data: this.#data, statusInterval })
-    this.#api = new Api(this.kubeconfig)
+    this.#cloud = await startCloud({ form: cloud, data: this.#data, statusInterval, kubeconfig: cluster })
+    this.#api = new Api(this.kubeconfig, (key) => this.#borrowed?.made(key))
     for (const { link } of this.nodes) link.target = this.#cloud.linkPort
   }
 
@@ -108,6 +111,7 @@ export class Fleet {
   async stop(): Promise<void> {
     for (const node of this.nodes) await node.close()
     await this.stopCloud()
+    await this.#borrowed?.giveBack()
   }
 }
 

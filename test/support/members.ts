@@ -32,6 +32,8 @@ export interface CloudOptions {
   data: string
   /** Milliseconds between two writes of a device's status. */
   statusInterval: number
+  /** Of the cluster to use; undefined for an embedded API. */
+  kubeconfig: string | undefined
 }
 
 export interface EdgeOptions {
@@ -44,7 +46,7 @@ export interface EdgeOptions {
 
 const metrics = { host: '127.0.0.1', port: 0 }
 
-export async function startCloud({ form, data, statusInterval }: CloudOptions): Promise<CloudMember> {
+export async function startCloud({ form, data, statusInterval, kubeconfig }: CloudOptions): Promise<CloudMember> {
   if (form === 'here') {
     const { log, lines } = heard('cloudcore')
     const cloudcore = await startCloudcore({
@@ -52,13 +54,15 @@ export async function startCloud({ form, data, statusInterval }: CloudOptions): 
         ...{ data, apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined, linkHost: '127.0.0.1', linkPort: 0 },
         ...{ statusInterval, defaultAutonomy: 3_600_000, installCrds: true, metricsAddress: metrics },
       },
-      ...{ kubernetes: { is: 'standalone' }, clock: systemClock, random: Math.random, log },
+      kubernetes: kubeconfig === undefined ? { is: 'standalone' } : { is: 'kubeconfig', path: kubeconfig },
+      ...{ clock: systemClock, random: Math.random, log },
     })
     const stop = () => cloudcore.stop()
     return { lines, linkPort: cloudcore.linkPort, metricsPort: metricsPort(lines), stop, kill: cannotKill }
   }
   const program = await startProgram('cloudcore', [
-    ...['--standalone', '--data', data, '--api-port', '0', '--link-port', '0', '--metrics-address', '127.0.0.1:0'],
+    ...(kubeconfig === undefined ? ['--standalone', '--api-port', '0'] : ['--kubeconfig', kubeconfig]),
+    ...['--data', data, '--link-port', '0', '--metrics-address', '127.0.0.1:0'],
     ...['--status-interval', `${statusInterval}ms`],
   ])
   const started = await program.line('cloudcore started')
