@@ -12,7 +12,7 @@ import { badRequest } from './status.ts'
 import type { Storage } from './storage.ts'
 import type { WatchHub } from './watch.ts'
 import type { Sink } from './watcher.ts'
-import type { WriteContext } from './write.ts'
+import { asDefinedNow, type WriteContext } from './write.ts'
 
 /** A request, however it came in. */
 export interface ApiRequest {
@@ -94,7 +94,7 @@ export function commit<T>(
   const run = (tx: WriteContext['tx']) =>
     write({
       tx,
-      kind,
+      kind: asDefinedNow(tx, kind),
       namespace: target.namespace,
       kinds: registry.kinds,
       user: request.user,

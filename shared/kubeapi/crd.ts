@@ -1,5 +1,7 @@
+import { canonical } from '../canonical.ts'
 import type { KubeObject } from '../objects.ts'
 import { customColumns } from './columns-custom.ts'
+import type { Definition } from './definition.ts'
 import { type ApiKind, byVersionPriority } from './kinds.ts'
 import { asArray, asObject, type Json, type Schema } from './schema.ts'
 import { objectMeta } from './schemas-meta.ts'
@@ -9,10 +11,13 @@ const verbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', '
 /** The kinds that an established CustomResourceDefinition declares, one per served version, the preferred one first. */
 export function kindsOf(crd: KubeObject): ApiKind[] {
   if (!isEstablished(crd)) return []
+  const definition = definitionOf(crd)
   const served = asArray(crd.spec?.versions)
     .map(asObject)
     .filter((version) => version.served === true)
-  return served.map((version) => kindOf(crd, version)).sort((a, b) => byVersionPriority(a.version, b.version))
+  return served
+    .map((version) => kindOf(crd, version, definition))
+    .sort((a, b) => byVersionPriority(a.version, b.version))
 }
 
 function isEstablished({ status }: KubeObject): boolean {
@@ -21,7 +26,17 @@ function isEstablished({ status }: KubeObject): boolean {
     .some(({ type, status: state }) => type === 'Established' && state === 'True')
 }
 
-function kindOf({ spec, status, metadata }: KubeObject, version: Json): ApiKind {
+function definitionOf({ spec, metadata }: KubeObject): Definition {
+  const versions = asArray(spec?.versions).map(asObject)
+  const schemas = versions.map((version) => asObject(version.schema).openAPIV3Schema as Schema)
+  return {
+    rv: Number(metadata.resourceVersion),
+    schemas: new Map(versions.map(({ name }, index) => [`${spec?.group}/${name}`, wholeObject(schemas[index] ?? {})])),
+    uniform: schemas.length === 1 || new Set(schemas.map(canonical)).size === 1,
+  }
+}
+
+function kindOf({ spec, status, metadata }: KubeObject, version: Json, definition: Definition): ApiKind {
   const names = asObject(status?.acceptedNames)
   const group = String(spec?.group)
   const storage = asArray(spec?.versions)
@@ -43,7 +58,8 @@ function kindOf({ spec, status, metadata }: KubeObject, version: Json): ApiKind 
     storage: metadata.name,
     storageApiVersion: `${group}/${storage?.name}`,
     custom: true,
-    schema: wholeObject(asObject(version.schema).openAPIV3Schema as Schema),
+    schema: definition.schemas.get(`${group}/${version.name}`) ?? {},
+    definition,
     columns: customColumns(asArray(version.additionalPrinterColumns)),
     deprecated: version.deprecated === true ? deprecation(group, version, names.kind) : undefined,
     selectableFields: asArray(version.selectableFields).map((one) => String(asObject(one).jsonPath).replace(/^\./, '')),

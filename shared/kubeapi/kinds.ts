@@ -1,4 +1,5 @@
 import type { Column } from './columns.ts'
+import type { Definition } from './definition.ts'
 import type { Schema } from './schema.ts'
 
 export interface Subresource {
@@ -30,6 +31,8 @@ export interface ApiKind {
   /** True for kinds that a CustomResourceDefinition declares. */
   custom: boolean
   schema: Schema
+  /** Custom kinds only. */
+  definition?: Definition
   columns: Column[]
   /** Set on a deprecated version: the text of the `Warning` header. */
   deprecated?: string

@@ -1,5 +1,6 @@
 import type { KubeObject } from '../objects.ts'
 import { fromStorage } from './convert.ts'
+import { isAsDefined } from './definition.ts'
 import { type ApiKind, apiVersionOf } from './kinds.ts'
 import type { Form } from './negotiate.ts'
 import type { Entry } from './storage.ts'
@@ -35,10 +36,10 @@ export function renderObject(rendering: Rendering, object: KubeObject): string {
   }
 }
 
-/** As `renderObject`, of a stored state: its text goes out as it is where that is what was asked for. */
+/** As `renderObject`, of the stored state of an object that is there: its text goes out as it is where that is what was asked for. */
 export function renderEntry(rendering: Rendering, entry: Entry): string {
   const { kind, form } = rendering
-  if (form.as === 'object' && isStoredForm(kind, entry)) return entry.text
+  if (form.as === 'object' && isStoredForm(kind, entry) && isAsDefined(kind, entry)) return entry.text
   return renderObject(rendering, fromStorage(kind, entry.object))
 }
 

@@ -1,5 +1,5 @@
 import { fromStorage } from './convert.ts'
-import { type Rendering, renderEntry } from './render.ts'
+import { type Rendering, renderEntry, renderObject } from './render.ts'
 import type { Entry } from './storage.ts'
 import { toTable } from './tables.ts'
 
@@ -23,15 +23,22 @@ export function encodeEvent(
   const { kind, form, includeObject } = rendering
   const known = shared.get(origin) ?? new Map<string, Buffer>()
   shared.set(origin, known)
-  const key = `${event.type} ${kind.group}/${kind.version} ${Object.values(form).join()} ${includeObject} ${first && form.as === 'table'}`
+  const key = `${event.type} ${kind.group}/${kind.version} ${kind.definition?.rv} ${Object.values(form).join()} ${includeObject} ${first && form.as === 'table'}`
   const encoded = known.get(key) ?? Buffer.from(line(rendering, event, first))
   known.set(key, encoded)
   return encoded
 }
 
 function line(rendering: Rendering, { type, entry }: WatchEvent, first: boolean): string {
-  const text = rendering.form.as === 'table' ? tableRow(rendering, entry, first) : renderEntry(rendering, entry)
-  return `{"type":"${type}","object":${text}}\n`
+  return `{"type":"${type}","object":${objectText(rendering, { type, entry }, first)}}\n`
+}
+
+function objectText(rendering: Rendering, { type, entry }: WatchEvent, first: boolean): string {
+  const { kind, form } = rendering
+  if (form.as === 'table') return tableRow(rendering, entry, first)
+  // When the last state of an object was written is not known.
+  if (type === 'DELETED' && kind.custom) return renderObject(rendering, fromStorage(kind, entry.object))
+  return renderEntry(rendering, entry)
 }
 
 /** Only the first table of a stream says what its columns are. */

@@ -1,4 +1,5 @@
 import type { KubeObject, ObjectMeta } from '../objects.ts'
+import { kindsOf } from './crd.ts'
 import { type ApiKind, apiVersionOf } from './kinds.ts'
 import type { FieldValidation } from './request.ts'
 import { isObject, type Json } from './schema.ts'
@@ -108,6 +109,19 @@ export function checkNamespace({ tx, kind, namespace }: WriteContext, name: stri
 }
 
 export const definitionResource = 'customresourcedefinitions.apiextensions.k8s.io'
+
+/**
+ * A request may wait for its body, or behind the write of a definition: the kind as its definition is when it is written.
+ * Throws a 404 `StatusError` when it is not served any more.
+ */
+export function asDefinedNow(tx: Pick<Transaction, 'get'>, kind: ApiKind): ApiKind {
+  if (kind.definition === undefined) return kind
+  const definition = tx.get({ resource: definitionResource, namespace: '', name: kind.storage })
+  if (definition?.rv === kind.definition.rv) return kind
+  const now = definition && kindsOf(definition.object).find(({ version }) => version === kind.version)
+  if (now === undefined) throw notFound(subjectOf(kind))
+  return now
+}
 
 /** A definition may have gone since the request was routed; its objects may not outlive it. */
 export function checkDefinition({ tx, kind }: WriteContext): void {

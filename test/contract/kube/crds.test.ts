@@ -219,6 +219,67 @@ describe('custom resources', () => {
     expect(strategic.body).toMatchObject({ kind: 'Status', code: 415, reason: 'UnsupportedMediaType' })
   })
 
+  it('are read as their definition describes them now', async () => {
+    const changing = lampDefinition()
+    changing.metadata.name = `lanterns.${group}`
+    changing.spec.names = { plural: 'lanterns', singular: 'lantern', kind: 'Lantern' }
+    const its = `${definitions}/lanterns.${group}`
+    const lanterns = `/apis/${group}/v1/namespaces/${namespace.name}/lanterns`
+    await kube.create(definitions, changing)
+    await eventually(async () => (await kube.get(lanterns)).code === 200)
+    const sent = { ...lamp({ room: 'hall', tags: ['a'] }, 'old'), kind: 'Lantern' }
+    expect((await kube.create(lanterns, sent)).code).toBe(201)
+    expect((await kube.create(lanterns, { ...sent, metadata: { name: 'leaving' } })).code).toBe(201)
+
+    const { tags: _, ...properties } = schema.properties.spec.properties
+    const spec = {
+      ...schema.properties.spec,
+      properties: { ...properties, colour: { type: 'string', default: 'red' } },
+    }
+    const versions = changing.spec.versions.map((version: Body) => ({
+      ...version,
+      schema: { openAPIV3Schema: { ...schema, properties: { ...schema.properties, spec } } },
+      additionalPrinterColumns: [{ name: 'Colour', type: 'string', jsonPath: '.spec.colour' }],
+    }))
+    expect((await merge(its, { spec: { versions } })).code).toBe(200)
+    const now = { room: 'hall', level: 50, mode: 'auto', colour: 'red' }
+    const path = `${lanterns}/old`
+    await eventually(async () => (await kube.get(path)).body.spec.colour === 'red')
+    const { body } = await kube.get(path)
+    expect(body.spec).toEqual(now)
+    const { body: list } = await kube.get(lanterns)
+    expect(list.items.map((item: Body) => item.spec)).toEqual([now, now])
+    const { body: table } = await kube.call({ path, accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' })
+    expect(table.rows[0].cells).toEqual(['old', 'red'])
+    const watch = await kube.watch(`${lanterns}?watch=1&fieldSelector=metadata.name%3Dleaving&timeoutSeconds=20`)
+    expect(await watch.next()).toMatchObject({ type: 'ADDED', object: { spec: now } })
+    await kube.call({ method: 'DELETE', path: `${lanterns}/leaving` })
+    const last = await watch.next()
+    expect(last?.type).toBe('DELETED')
+    expect(last?.object.spec).toEqual(now)
+    watch.close()
+
+    const test = [
+      { op: 'test', path: '/spec/colour', value: 'red' },
+      { op: 'replace', path: '/spec/level', value: 60 },
+    ]
+    const patched = await kube.call({ method: 'PATCH', path, body: test, type: 'application/json-patch+json' })
+    expect(patched.body.spec).toEqual({ ...now, level: 60 })
+    // What was written stays when the default is another.
+    const blue = JSON.parse(JSON.stringify(versions).replaceAll('"red"', '"blue"'))
+    expect((await merge(its, { spec: { versions: blue } })).code).toBe(200)
+    await eventually(async () => {
+      const probe = await kube.call({
+        method: 'POST',
+        path: `${lanterns}?dryRun=All`,
+        body: { ...sent, metadata: { name: 'probe' } },
+      })
+      return probe.body.spec?.colour === 'blue'
+    })
+    expect((await kube.get(path)).body.spec).toEqual({ ...now, level: 60 })
+    await kube.call({ method: 'DELETE', path: its })
+  })
+
   it('go with their definition', async () => {
     const other = lampDefinition()
     other.metadata.name = `torches.${group}`
