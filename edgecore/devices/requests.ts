@@ -49,6 +49,9 @@ export interface Context {
 /** How long a device that goes on saying that it is online is believed without another write, in milliseconds. */
 const onlineFreshness = 60_000
 
+/** KubeEdge's words for an update of a device that is not there. */
+const unknownDevice = 'update rejected due to the device is not existed'
+
 /** One request on a device topic, from the registry to the answers. Called inside the writer's transaction. */
 export class Requests {
   readonly #context: Context
@@ -62,12 +65,7 @@ export class Requests {
     const request = readTwinUpdate(payload)
     const entry = this.#context.registry.find(name)
     if (!request.ok || entry === undefined) {
-      return this.#refuse(transaction, {
-        name,
-        answer,
-        request,
-        unknown: 'update rejected due to the device is not existed',
-      })
+      return this.#refuse(transaction, { name, answer, request, unknown: unknownDevice })
     }
     const now = this.#context.clock.now()
     const { eventId, body: update } = request
@@ -100,12 +98,7 @@ export class Requests {
     const request = readState(payload)
     const entry = this.#context.registry.find(name)
     if (!request.ok || entry === undefined) {
-      return this.#refuse(transaction, {
-        name,
-        answer,
-        request,
-        unknown: 'update rejected due to the device is not existed',
-      })
+      return this.#refuse(transaction, { name, answer, request, unknown: unknownDevice })
     }
     const now = this.#context.clock.now()
     this.setState(transaction, entry, request.body)
