@@ -1,6 +1,6 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import type { Frame } from '@kedge/shared/frames'
+import { type Frame, maxFrameBytes } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import { type Lane, lanes } from '@kedge/shared/reports'
 import type { Outbox, OutboxRow } from '../store/outbox.ts'
@@ -22,6 +22,8 @@ const window = 2000
 /** Rows and, roughly, characters of one frame. */
 const frameRows = 200
 const frameChars = 64 * 1024
+/** A larger report fits into no frame, with room for the frame around it. */
+const maxReportBytes = maxFrameBytes - 1024
 /** Least milliseconds between two frames of fresh reports: what changes faster folds meanwhile. */
 const gap = 50
 
@@ -32,6 +34,7 @@ const gap = 50
  * - A row leaves the outbox when its newest version was answered, never because it was sent.
  * - On a new link everything unanswered goes again, in the order of lanes.
  * - At most `window` rows are unanswered, whatever the outbox holds.
+ * - A report that fits into no frame is set aside: sent, it would end the link each time, and all behind it would wait.
  */
 export class Drain {
   readonly #options: DrainOptions
@@ -89,6 +92,15 @@ export class Drain {
       )
   }
 
+  #setAside({ seq, version, subject }: OutboxRow, bytes: number): void {
+    const { store, outbox, log } = this.#options
+    const reason = `a report of ${bytes} bytes fits into no frame: at most ${maxReportBytes}`
+    log.error({ seq, subject, reason }, 'report set aside')
+    store
+      .commit(() => outbox.refused(seq, version, reason))
+      .catch((error: unknown) => log.error({ reason: explain(error) }, 'report not set aside'))
+  }
+
   #settle(seq: number, version: number): void {
     if (this.#sent.get(seq) === version) this.#sent.delete(seq)
   }
@@ -121,9 +133,11 @@ export class Drain {
     const taken = new Set<number>()
     const take = (row: OutboxRow) => {
       if (taken.has(row.seq) || this.#sent.get(row.seq) === row.version) return
+      const text = JSON.stringify(row.report)
+      if (Buffer.byteLength(text) > maxReportBytes) return this.#setAside(row, Buffer.byteLength(text))
       taken.add(row.seq)
       rows.push(row)
-      chars += JSON.stringify(row.report).length
+      chars += text.length
     }
     for (const fresh of this.#fresh.values()) {
       for (const seq of fresh) {

@@ -122,6 +122,19 @@ describe('the drain', () => {
     expect(items().map(({ report }) => (report as EventReport).at)).toEqual([...new Array(5000).keys()])
   })
 
+  test('sets a report aside that fits into no frame, and sends what is behind it', async () => {
+    await store.commit(() => {
+      outbox.add(lamp('x'.repeat(9 * 1024 * 1024)))
+      outbox.add(event(1))
+    })
+    drain.up()
+    await eventually(() => outbox.all().some(({ refused }) => refused?.includes('fits into no frame')))
+    await eventually(() => items().length > 0)
+    expect(items().map(({ report }) => (report as Report).is)).toEqual(['event'])
+    await store.commit(() => outbox.add({ ...lamp('2'), uid: 'u2' } as Report))
+    await eventually(() => items().some(({ report }) => (report as Report).is === 'device'))
+  })
+
   test('sends nothing while the link is down, and loses nothing', async () => {
     linkUp = false
     drain.up()
