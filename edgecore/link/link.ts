@@ -101,8 +101,12 @@ export class CloudLink implements Service {
       })
       let reason = 'closed by the other side'
       const abort = () => {
+        if (!this.#up) {
+          client.end(true)
+          return
+        }
         // A clean disconnect sends no last will: say it in its place.
-        if (this.#up) client.publish(alive, '0', { qos: 1, retain: true })
+        client.publish(alive, '0', { qos: 1, retain: true })
         client.end(false)
       }
       signal.addEventListener('abort', abort, { once: true })
@@ -110,6 +114,8 @@ export class CloudLink implements Service {
         reason = explain(error)
       })
       client.on('connect', () => {
+        // The client tells of an answer that was on its way when it was ended, and would throw at a publish.
+        if (!client.connected) return
         client.publish(alive, '1', { qos: 1, retain: true })
         client.subscribe(linkTopic(node, 'down'), { qos: 1 }, (error) => {
           if (error) {

@@ -1,0 +1,67 @@
+import net, { type AddressInfo } from 'node:net'
+import { CloudLink } from '@kedge/edgecore/link/link'
+import { systemClock } from '@kedge/shared/clock'
+import { silentLog } from '@kedge/shared/log'
+import { afterEach, expect, test } from 'vitest'
+
+const servers: net.Server[] = []
+
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+})
+
+/** A broker that gives each connection's first packet to `onConnect`, and says nothing of its own. */
+async function broker(onConnect: (socket: net.Socket) => void): Promise<string> {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => onConnect(socket))
+  })
+  servers.push(server)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+function link(url: string) {
+  let ups = 0
+  const cloudLink = new CloudLink({
+    url,
+    node: 'edge-1',
+    onUp: () => ups++,
+    onDown: () => {},
+    onFrame: () => {},
+    onMalformed: () => {},
+    clock: systemClock,
+    random: () => 0,
+    log: silentLog,
+  })
+  return { cloudLink, ups: () => ups }
+}
+
+const connack = Buffer.from([0x20, 2, 0, 0])
+
+test('a stop while the broker has not answered ends at once', async () => {
+  let asked = () => {}
+  const connecting = new Promise<void>((resolve) => {
+    asked = resolve
+  })
+  const { cloudLink, ups } = link(await broker(() => asked()))
+  cloudLink.start()
+  await connecting
+  await cloudLink.stop()
+  expect(ups()).toBe(0)
+})
+
+test('an answer that arrives after the stop is nothing', async () => {
+  const stopped = new Promise<void>((resolve) => {
+    void broker((socket) => {
+      socket.write(connack)
+      // In one turn of the loop that both share: the answer waits in the client's socket when the stop comes.
+      void under.cloudLink.stop().then(resolve)
+    }).then((url) => {
+      under = link(url)
+      under.cloudLink.start()
+    })
+  })
+  let under: ReturnType<typeof link>
+  await stopped
+})
