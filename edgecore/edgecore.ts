@@ -15,6 +15,7 @@ import { type Pods, startPods } from './pods/pods.ts'
 import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
 import { Drain } from './reports/drain.ts'
+import { NodeConditions } from './reports/node-conditions.ts'
 import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
 import { databasePath, type EdgecoreSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
@@ -56,7 +57,8 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
     const objects = new Objects(store.db)
     const outbox = new Outbox(store.db, clock)
     const holding = new Holding(store, objects, usable)
-    const common = { store, objects, outbox, clock, log, nodeName: settings.nodeName }
+    const conditions = new NodeConditions()
+    const common = { conditions, store, objects, outbox, clock, log, nodeName: settings.nodeName }
 
     const runtime = await SimulatedRuntime.open({ store, clock, scheduler: systemScheduler, bootId: bootId() })
     const devices = add(await startDevices({ ...common, host: settings.mqttHost, port: settings.mqttPort, random }))

@@ -1,6 +1,7 @@
 import { canonical } from '@kedge/shared/canonical'
 import { rfc3339 } from '@kedge/shared/clock'
 import type { NodeReport } from '@kedge/shared/reports'
+import type { NodeCondition } from './node-conditions.ts'
 import type { NodeFacts } from './node-facts.ts'
 
 export interface NodeStatusInput {
@@ -14,6 +15,8 @@ export interface NodeStatusInput {
   /** `version` is absent when the engine does not answer; then `fault` says why. */
   runtime: { name: string; version?: string; fault?: string; notice?: Notice }
   pressures: Pressures
+  /** What other parts say of the node. */
+  conditions?: readonly NodeCondition[]
   /** What was reported last: where nothing changed, its times stay. */
   previous?: NodeReport
   /** Milliseconds since the epoch. */
@@ -96,11 +99,15 @@ export function pressuresOf({ memory, disk, pids }: NodeFacts): Pressures {
   }
 }
 
-type Fact = { type: string; status: 'True' | 'False'; reason: string; message: string }
-
-function conditionsOf({ pressures, runtime, previous, now }: NodeStatusInput): Record<string, string>[] {
+function conditionsOf({
+  pressures,
+  runtime,
+  conditions = [],
+  previous,
+  now,
+}: NodeStatusInput): Record<string, string>[] {
   const { notice, fault } = runtime
-  const facts: Fact[] = [
+  const facts: NodeCondition[] = [
     judged(
       'MemoryPressure',
       pressures.memory,
@@ -124,6 +131,7 @@ function conditionsOf({ pressures, runtime, previous, now }: NodeStatusInput): R
       : { type: 'Ready', status: 'False', reason: 'RuntimeNotReady', message: fault },
   ]
   if (notice) facts.push({ ...notice, status: 'True' })
+  facts.push(...conditions)
   const before = (previous?.status.conditions ?? []) as Record<string, string>[]
   return facts.map((fact) => {
     const old = before.find(({ type }) => type === fact.type)
@@ -132,7 +140,7 @@ function conditionsOf({ pressures, runtime, previous, now }: NodeStatusInput): R
   })
 }
 
-function judged(type: string, is: boolean, bad: [string, string], good: [string, string]): Fact {
+function judged(type: string, is: boolean, bad: [string, string], good: [string, string]): NodeCondition {
   const [reason, message] = is ? bad : good
   return { type, status: is ? 'True' : 'False', reason, message: `edgecore ${message}` }
 }

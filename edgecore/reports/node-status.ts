@@ -8,6 +8,7 @@ import type { Runtime } from '../pods/runtime.ts'
 import { type Scheduler, systemScheduler } from '../pods/scheduler.ts'
 import type { Outbox } from '../store/outbox.ts'
 import { getMeta, type Store, setMeta } from '../store/store.ts'
+import { NodeConditions } from './node-conditions.ts'
 import { type NodeFacts, readNodeFacts } from './node-facts.ts'
 import { nodeReport, type Pressures, pressuresOf, sameNode } from './node-report.ts'
 
@@ -20,6 +21,8 @@ export interface NodeStatusOptions {
   /** Folder of this edgecore's data: its file system is the node's ephemeral storage. */
   dataDir: string
   runtime: Pick<Runtime, 'name' | 'version' | 'notice'>
+  /** What the other parts say of the node. */
+  conditions?: NodeConditions
   scheduler?: Scheduler
   facts?: (dataDir: string) => Promise<NodeFacts>
 }
@@ -34,6 +37,8 @@ export interface NodeStatus extends Service {
 export { bootId, internalIP } from './node-facts.ts'
 
 const everyMs = 60_000
+/** What changes is reported after so long, with what else changes meanwhile. */
+const soonMs = 250
 /** A pressure that has gone counts on for so long, so that a node at its threshold does not flap. */
 const pressureLastsMs = 300_000
 const metaName = 'node-report'
@@ -45,12 +50,16 @@ const metaName = 'node-report'
  */
 export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   const { store, outbox, clock, log, scheduler = systemScheduler, runtime, dataDir } = options
+  const conditions = options.conditions ?? new NodeConditions()
   const pressed = new Map<keyof Pressures, number>()
   /** Whether the next report goes out even if it says nothing new. */
   let first = true
   let stopped = false
   let cancel = () => {}
   let looking: Promise<void> | undefined
+  /** Another look follows the one under way, and soon. */
+  let again = false
+  let soon = false
 
   async function find(): Promise<NodeReport> {
     const facts = await (options.facts ?? readNodeFacts)(dataDir)
@@ -65,6 +74,7 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
       ...{ nodeName, facts, version, arch: process.arch, platform: process.platform, now: clock.now() },
       runtime: { name, ...engine, ...(notice && { notice }) },
       pressures: lasting(pressuresOf(facts), pressed, clock.monotonic()),
+      conditions: conditions.now(),
       ...(previous && { previous }),
     })
   }
@@ -74,32 +84,45 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
       const report = await find()
       const last = readLast(store)
       if (!first && last && sameNode(last, report)) return
+      first = false
       await store.commit(() => {
         setMeta(store.db, metaName, JSON.stringify(report))
         outbox.add(report)
       })
-      first = false
       log.debug({ report }, 'node reported')
     } catch (error) {
+      first = true
       log.warn({ reason: explain(error), retryMs: everyMs }, 'node report failed')
     }
   }
 
   function lookOnce(): Promise<void> {
     cancel()
+    soon = false
     looking ??= look().finally(() => {
       looking = undefined
-      if (!stopped) cancel = scheduler.after(everyMs, () => void lookOnce())
+      if (again) lookSoon(soonMs)
+      else if (!stopped) cancel = scheduler.after(everyMs, () => void lookOnce())
     })
     return looking
   }
 
+  function lookSoon(ms: number): void {
+    // A look under way may not have seen what this one is for.
+    again = looking !== undefined
+    if (again || soon || stopped) return
+    cancel()
+    soon = true
+    cancel = scheduler.after(ms, () => void lookOnce())
+  }
+
+  conditions.onChange(() => lookSoon(soonMs))
   void lookOnce()
   return {
     look: lookOnce,
     again() {
       first = true
-      void lookOnce()
+      lookSoon(0)
     },
     async stop() {
       stopped = true

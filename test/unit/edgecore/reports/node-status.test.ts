@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { type NodeCondition, NodeConditions } from '@kedge/edgecore/reports/node-conditions'
 import type { NodeFacts } from '@kedge/edgecore/reports/node-facts'
 import { type NodeStatus, startNodeStatus } from '@kedge/edgecore/reports/node-status'
 import { Outbox } from '@kedge/edgecore/store/outbox'
@@ -6,6 +7,7 @@ import { Store } from '@kedge/edgecore/store/store'
 import { silentLog } from '@kedge/shared/log'
 import type { NodeReport } from '@kedge/shared/reports'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../../../support/eventually.ts'
 import { HandClock } from '../../../support/hand-clock.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
 
@@ -15,6 +17,7 @@ let clock: HandClock
 let store: Store
 let outbox: Outbox
 let available: number
+let conditions: NodeConditions
 let status: NodeStatus
 
 async function facts(): Promise<NodeFacts> {
@@ -33,7 +36,7 @@ async function facts(): Promise<NodeFacts> {
 
 function start(): NodeStatus {
   const runtime = { name: 'simulated', version: async () => '0.1.0' }
-  const common = { store, outbox, clock, scheduler: clock, log: silentLog, facts, runtime }
+  const common = { store, outbox, clock, scheduler: clock, log: silentLog, facts, runtime, conditions }
   return startNodeStatus({ ...common, nodeName: 'edge-1', dataDir: '/' })
 }
 
@@ -51,16 +54,19 @@ async function aMinute(): Promise<void> {
   await status.look()
 }
 
-function memoryPressure(report: NodeReport | undefined): string | undefined {
+function conditionOf(report: NodeReport | undefined, type: string): string | undefined {
   const conditions = report?.status.conditions as Record<string, string>[] | undefined
-  return conditions?.find(({ type }) => type === 'MemoryPressure')?.status
+  return conditions?.find((each) => each.type === type)?.status
 }
+
+const memoryPressure = (report: NodeReport | undefined) => conditionOf(report, 'MemoryPressure')
 
 beforeEach(async () => {
   clock = new HandClock()
   store = Store.open({ path: join(tempDir(), 'edge.db'), clock, log: silentLog })
   outbox = new Outbox(store.db, clock)
   available = 512 * MiB
+  conditions = new NodeConditions()
   status = start()
   await status.look()
 })
@@ -101,4 +107,18 @@ test('a restart says it again, with the times of before', async () => {
   }
   expect(times(after)).toHaveLength(4)
   expect(times(after)).toEqual(times(before))
+})
+
+test('says what other parts have to say of the node, soon after it changes', async () => {
+  await taken()
+  let condition: NodeCondition = { type: 'ReportsRefused', status: 'False', reason: 'NoneRefused', message: 'none' }
+  conditions.add(() => condition)
+  await aMinute()
+  expect(conditionOf(await taken(), 'ReportsRefused')).toBe('False')
+  condition = { type: 'ReportsRefused', status: 'True', reason: 'Refused', message: '1 report' }
+  conditions.changed()
+  conditions.changed()
+  clock.tick(1000)
+  const report = await eventually(taken)
+  expect(conditionOf(report, 'ReportsRefused')).toBe('True')
 })
