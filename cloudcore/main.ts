@@ -12,6 +12,7 @@ await runProgram('cloudcore', async () => {
   // Each way of running loads what it needs and no more.
   if (command === 'backup') return say((await import('./cli/backup.ts')).backupCommand(rest, around()))
   if (command === 'restore') return say((await import('./cli/restore.ts')).restoreCommand(rest, around()))
+  if (command === 'convert') return say((await import('./cli/convert.ts')).convertCommand(rest, { note }))
   const settings = await loadSettings(cloudcoreProgram)
   if (settings === undefined) return
   const log = openLog({ level: settings.logLevel, program: 'cloudcore', version })
@@ -30,6 +31,10 @@ await runProgram('cloudcore', async () => {
 
 function around() {
   return { env: process.env, now: Date.now() }
+}
+
+function note(line: string): void {
+  process.stderr.write(`cloudcore: ${line}\n`)
 }
 
 function say(text: string): void {

@@ -21,6 +21,7 @@ export const cloudcoreProgram = program({
   usage: [
     'cloudcore backup --to FILE     copies the embedded API; cloudcore backup --help tells more',
     'cloudcore restore --from FILE  brings that copy back; cloudcore restore --help tells more',
+    'cloudcore convert device FILE  writes KubeEdge v1alpha2 manifests anew in v1beta1',
   ],
   table: {
     standalone: {
