@@ -19,6 +19,8 @@ export interface ListOptions {
 export interface WatchOptions {
   resourceVersion: string
   signal?: AbortSignal
+  /** Called when the server has taken up a watch, which may stay silent for long. */
+  onOpen?: () => void
 }
 
 export interface WatchEvent {

@@ -97,12 +97,13 @@ class RestKube implements Kube {
     await this.#requests.call({ method: 'GET', path: path + query, signal })
   }
 
-  async *watch(path: string, { resourceVersion, signal }: WatchOptions): AsyncGenerator<WatchEvent> {
+  async *watch(path: string, { resourceVersion, signal, onOpen }: WatchOptions): AsyncGenerator<WatchEvent> {
     // A server that ends all watches at one moment would get all of them back at one moment.
     const timeoutSeconds = Math.ceil(this.#watchSeconds * (0.9 + 0.1 * Math.random()))
     const query = queryOf({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds })
     const what = `watch ${path}`
     const response = await this.#requests.open({ method: 'GET', path: path + query, signal }, what)
+    onOpen?.()
     const deadline = setTimeout(
       () => response.destroy(new TimeoutError(`still open ${this.#watchSlack} ms after its end`)),
       timeoutSeconds * 1000 + this.#watchSlack,

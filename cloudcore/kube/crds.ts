@@ -24,6 +24,9 @@ export interface EnsureCrdsOptions {
   signal?: AbortSignal
 }
 
+/** Milliseconds between two tries. */
+const backoff = { base: 200, cap: 5_000 }
+
 const needed = ['devices', 'devices/status', 'devicemodels']
 const advice = 'apply them as a cluster administrator: kubectl apply -f deploy/crds/'
 
@@ -33,16 +36,20 @@ const advice = 'apply them as a cluster administrator: kubectl apply -f deploy/c
  * says what to apply.
  */
 export async function ensureCrds(options: EnsureCrdsOptions): Promise<void> {
-  const { clock, signal, random, patience = 60_000 } = options
+  const { clock, log, signal, random, patience = 60_000 } = options
   const end = clock.monotonic() + patience
   let pending = options.install ? deviceCrds() : []
   for (let attempt = 0; ; attempt++) {
     const look = await attemptOnce(options, pending)
     if (look.missing.length === 0) return
     if (signal?.aborted) throw new Error('stopped while waiting for the device CRDs')
-    if (clock.monotonic() >= end) throw new UserError(look.why)
+    const left = end - clock.monotonic()
+    if (left <= 0) throw new UserError(look.why)
     pending = look.pending
-    await sleep(100 + delay(attempt, { base: 200, cap: 2000 }, random()), signal)
+    const waitMs = Math.round(Math.min(left, 100 + delay(attempt, backoff, random())))
+    // What was applied a moment ago is seldom served at once.
+    log[attempt === 0 ? 'debug' : 'warn']({ why: look.why, waitMs }, 'device crds not served yet')
+    await sleep(waitMs, signal)
   }
 }
 

@@ -6,7 +6,15 @@ import { type Service, sleep } from '@kedge/shared/service'
 import type { Kube, ListOptions, WatchEvent } from './api.ts'
 import type { Counters } from './counters.ts'
 import { isExpired } from './errors.ts'
-import { afterEnd, afterFailure, afterProgress, firstState, type LoopState, type Next } from './watch-plan.ts'
+import {
+  afterEnd,
+  afterFailure,
+  afterOpen,
+  afterProgress,
+  firstState,
+  type LoopState,
+  type Next,
+} from './watch-plan.ts'
 
 /** Where a loop puts what it learns. Its calls come one at a time and must not throw. */
 export interface WatchSink {
@@ -97,7 +105,8 @@ export class WatchLoop implements Service {
     if (this.#stop.signal.aborted || this.#watch.signal.aborted) return 0
     const began = clock.monotonic()
     let progressed = false
-    for await (const event of kube.watch(path, { resourceVersion, signal: this.#watch.signal })) {
+    const onOpen = () => void this.#take(afterOpen(this.#state))
+    for await (const event of kube.watch(path, { resourceVersion, signal: this.#watch.signal, onOpen })) {
       this.#apply(event)
       progressed = true
     }

@@ -30,7 +30,7 @@ export interface Next {
   tell?: 'outage' | 'missing' | 'back'
 }
 
-const backoff: Backoff = { base: 500, cap: 30_000 }
+const backoff: Backoff = { base: 500, cap: 10_000 }
 /** A kind that does not exist yet may come at any moment (a CRD that is applied later). */
 const missingBackoff: Backoff = { base: 500, cap: 5_000 }
 
@@ -38,6 +38,11 @@ const missingBackoff: Backoff = { base: 500, cap: 5_000 }
 export function afterProgress(state: LoopState, version: string): Next {
   const next: LoopState = { version, doubted: false, attempt: 0, told: 'well' }
   return { state: next, wait: 0, tell: state.told === 'well' ? undefined : 'back' }
+}
+
+/** The server has taken up a watch; until it ends or fails, that is the end of an outage, however quiet it is. */
+export function afterOpen(state: LoopState): Next {
+  return { state: { ...state, told: 'well' }, wait: 0, tell: state.told === 'well' ? undefined : 'back' }
 }
 
 /**

@@ -1,5 +1,12 @@
 import { KubeError } from '@kedge/cloudcore/kube/errors'
-import { afterEnd, afterFailure, afterProgress, firstState, type LoopState } from '@kedge/cloudcore/kube/watch-plan'
+import {
+  afterEnd,
+  afterFailure,
+  afterOpen,
+  afterProgress,
+  firstState,
+  type LoopState,
+} from '@kedge/cloudcore/kube/watch-plan'
 import { expect, test } from 'vitest'
 
 const watching: LoopState = { version: '7', doubted: false, attempt: 0, told: 'well' }
@@ -32,7 +39,7 @@ test('waits grow to a bound, and never less than the server asks', () => {
     state = next.state
   }
   expect(waits.slice(0, 3)).toEqual([500, 1000, 2000])
-  expect(waits.at(-1)).toBe(30_000)
+  expect(waits.at(-1)).toBe(10_000)
   expect(afterFailure(watching, answer(429, 9000), 0).wait).toBe(9000)
 })
 
@@ -43,6 +50,18 @@ test('an outage is told once, and once when it is over', () => {
   const more = afterProgress(back.state, '9')
   expect([first.tell, second.tell, back.tell, more.tell]).toEqual(['outage', undefined, 'back', undefined])
   expect(back.state).toEqual({ version: '8', doubted: false, attempt: 0, told: 'well' })
+})
+
+test('an outage is over when a watch is taken up, before it has told anything', () => {
+  const out = afterFailure(afterFailure(watching, reset, 0).state, reset, 0)
+  const open = afterOpen(out.state)
+  expect([open.tell, afterOpen(open.state).tell, afterProgress(open.state, '8').tell]).toEqual([
+    'back',
+    undefined,
+    undefined,
+  ])
+  // A server that takes up every watch and drops it is asked less and less all the same.
+  expect(open.state).toEqual({ ...out.state, told: 'well' })
 })
 
 test('a kind that is not served yet is told as that', () => {
