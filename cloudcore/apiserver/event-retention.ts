@@ -1,10 +1,9 @@
 import type { Clock } from '@kedge/shared/clock'
-import { explain } from '@kedge/shared/errors'
 import { asObject } from '@kedge/shared/kubeapi/schema'
 import type { Entry, ObjectKey } from '@kedge/shared/kubeapi/storage'
 import type { Log } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
-import type { Background } from './compaction.ts'
+import { type Background, startBackground } from './background.ts'
 import type { LogStore } from './log-store.ts'
 
 export interface RetentionOptions {
@@ -22,13 +21,10 @@ const page = 200
 
 /** Removes Events that nobody has seen for a while, in the background. */
 export function startEventRetention({ store, clock, log, keepMs, everyMs }: RetentionOptions): Background {
-  let running: Promise<void> = Promise.resolve()
-  let stopped = false
-
-  const sweep = async () => {
+  const round = async (stopped: () => boolean) => {
     const before = clock.now() - keepMs
     let removed = 0
-    for (let last: Entry | undefined; !stopped; ) {
+    for (let last: Entry | undefined; !stopped(); ) {
       const entries = store.list({ resource: 'events', limit: page, ...(last === undefined ? {} : { after: last }) })
       const old = entries.filter(({ object }) => lastSeen(object) < before)
       removed += old.length
@@ -38,23 +34,7 @@ export function startEventRetention({ store, clock, log, keepMs, everyMs }: Rete
     }
     if (removed > 0) log.debug({ removed }, 'old events removed')
   }
-
-  const look = (): Promise<void> => {
-    running = running.then(sweep).catch((error: unknown) => {
-      if (!stopped) log.error({ reason: explain(error) }, 'event retention failed')
-    })
-    return running
-  }
-  const timer = setInterval(() => void look(), everyMs)
-  timer.unref()
-  return {
-    look,
-    async stop() {
-      stopped = true
-      clearInterval(timer)
-      await running
-    },
-  }
+  return startBackground({ name: 'event retention', round, log, everyMs })
 }
 
 /** Milliseconds since the epoch; whatever the Event says of its time last. */
