@@ -4,10 +4,8 @@ import { Device, DeviceModel, devicesGroup, devicesVersion } from '../devices.ts
 import type { KubeObject } from '../objects.ts'
 import { asObject, isObject, type Json, type Schema } from './schema.ts'
 
-const older =
-  'KubeEdge v1alpha2 is not served. To move an object, write it anew: propertyVisitors become visitors of the ' +
-  'properties, status.twins[].desired becomes properties[].desired, nodeSelector becomes nodeName, and the protocol ' +
-  'becomes {protocolName, configData}.'
+const convert = 'cloudcore convert device FILE'
+const older = `KubeEdge v1alpha2 is not served: ${convert} writes its objects anew.`
 
 interface Naming {
   kind: string
@@ -38,6 +36,14 @@ const device: Naming = {
       type: 'string',
       jsonPath: '.status.conditions[?(@.type=="InSync")].status',
       description: 'Whether the reported values are the desired ones.',
+    },
+    { name: 'Last-Seen', type: 'date', jsonPath: '.status.lastOnlineTime', description: 'When it was last online.' },
+    {
+      name: 'Ready',
+      type: 'string',
+      jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+      description: 'What is missing to reach the device, or Synced.',
+      priority: 1,
     },
     {
       name: 'Protocol',
@@ -97,7 +103,32 @@ function crd(naming: Naming, source: unknown): KubeObject {
           ...(naming.status ? { subresources: { status: {} } } : {}),
           additionalPrinterColumns: naming.columns,
         },
+        refusing(naming),
       ],
+    },
+  }
+}
+
+/**
+ * KubeEdge's v1alpha2, served to be refused: without it kubectl would say that there is no such kind, and not what to
+ * do. The warning comes with every answer, and no object that is written fits the schema.
+ */
+function refusing({ kind }: Naming): Json {
+  const rest = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true }
+  return {
+    name: 'v1alpha2',
+    served: true,
+    storage: false,
+    deprecated: true,
+    deprecationWarning: `${devicesGroup}/v1alpha2 ${kind} is refused: write it in ${devicesVersion}, with ${convert}`,
+    schema: {
+      openAPIV3Schema: {
+        description: older,
+        type: 'object',
+        required: ['spec'],
+        properties: { spec: rest, status: rest },
+        not: { required: ['spec'] },
+      },
     },
   }
 }

@@ -25,8 +25,10 @@ async function route(options: HandlerOptions, request: ApiRequest): Promise<Answ
   const kind = options.registry.find(target.group, target.version, target.resource)
   if (kind === undefined) throw noSuchPath()
   const call: Call = { ...options, request, kind, target, verb, query }
-  const answer = await resourceCall(call)
-  return kind.deprecated === undefined ? answer : warned(answer, kind.deprecated)
+  const { deprecated } = kind
+  if (deprecated === undefined) return resourceCall(call)
+  // A refusal carries the warning too: it may be what says why.
+  return warned(await resourceCall(call).catch((error: unknown) => refusal(options, request, error)), deprecated)
 }
 
 /** Taken as it is: `..` has no meaning here, and `//` is no host. */

@@ -59,8 +59,8 @@ describe('the definitions', () => {
 
   it('have a status of its own on Device alone', () => {
     expect(deviceCrds().map(({ spec }) => asArray(spec?.versions).map((one) => asObject(one).subresources))).toEqual([
-      [{ status: {} }],
-      [undefined],
+      [{ status: {} }, undefined],
+      [undefined, undefined],
     ])
   })
 })
