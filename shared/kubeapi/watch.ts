@@ -1,3 +1,4 @@
+import type { ApiKind } from './kinds.ts'
 import { expired } from './status.ts'
 import type { Change, Storage } from './storage.ts'
 import { pageBytes, type Sink, Watcher, type WatchRequest } from './watcher.ts'
@@ -27,11 +28,18 @@ export class WatchHub {
     return this.#all.size
   }
 
-  /** Starts a watch; it ends with its sink. `onCut` hears why the server ended it early. */
+  /**
+   * Starts a watch; it ends with its sink. `onCut` hears why the server ended it early. One whose kind was redefined since
+   * its request was routed ends at once: its client comes back to what the definition says now.
+   */
   async open(request: WatchRequest, sink: Sink, onCut: (why: string) => void): Promise<() => void> {
     const watcher = new Watcher(request, sink, this.#now, onCut)
-    this.#all.add(watcher)
     const close = () => this.#forget(watcher)
+    if (!this.#isCurrent(request.kind)) {
+      sink.end()
+      return close
+    }
+    this.#all.add(watcher)
     try {
       const from = request.from ?? (await watcher.sendAll(this.#storage))
       if (from !== undefined) await this.#catchUp(watcher, from)
@@ -40,6 +48,11 @@ export class WatchHub {
       throw error
     }
     return close
+  }
+
+  #isCurrent({ definition, storage }: ApiKind): boolean {
+    if (definition === undefined || Number.isNaN(definition.rv)) return true
+    return this.#storage.get({ resource: definitionResource, namespace: '', name: storage })?.rv === definition.rv
   }
 
   /** The last part is one turn: nothing can be committed between the last page and joining the live ones. */
@@ -76,8 +89,13 @@ export class WatchHub {
   #tell(changes: readonly Change[]): void {
     for (const change of changes) {
       for (const watcher of this.#live.get(change.entry.resource) ?? []) watcher.offer(change)
-      if (redefines(change)) for (const watcher of this.#live.get(change.entry.name) ?? []) watcher.sink.end()
+      if (redefines(change)) this.#endOf(change.entry.name)
     }
+  }
+
+  /** Ends the watches of a kind, those that are still catching up among them. */
+  #endOf(storage: string): void {
+    for (const watcher of this.#all) if (watcher.request.kind.storage === storage) watcher.sink.end()
   }
 
   /** Tells watchers that asked for bookmarks how far they are. */
