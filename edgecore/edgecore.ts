@@ -149,21 +149,23 @@ function openCloud({
     log,
   })
   const drain = new Drain({ store, outbox, box: boxOf(store), send: (frame) => link.send(frame), clock, log })
+  const begin = () => {
+    conversation.up()
+    drain.up()
+  }
   const link = new CloudLink({
     url: settings.cloud ?? '',
     node: settings.nodeName,
-    onUp: () => {
-      conversation.up()
-      drain.up()
-    },
+    onUp: begin,
     onDown: () => {
       conversation.down()
       drain.down()
     },
     onFrame: (frame: DownFrame) => {
       if (frame.is === 'answered') drain.answered(frame)
-      else if (frame.is === 'tell') nodeStatus.again()
-      else conversation.receive(frame)
+      else if (frame.is !== 'tell') conversation.receive(frame)
+      else if (frame.what === 'node') nodeStatus.again()
+      else begin()
     },
     onMalformed: () => conversation.malformed(),
     ...{ clock, random, log },

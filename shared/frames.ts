@@ -121,8 +121,11 @@ const Answered = z.object({
   refused: z.array(z.object({ ref: Ref, reason: z.string() })),
 })
 
-/** "Report your node again": its Node was lost in Kubernetes, and cloudcore does not remember what it said. */
-const Tell = z.object({ is: z.literal('tell'), what: z.literal('node') })
+/**
+ * `node`, "report your node again": its Node was lost in Kubernetes, and cloudcore does not remember what it said.
+ * `all`, "begin anew, as on a new link": cloudcore was away behind a broker that was not, or has lost frames of this node.
+ */
+const Tell = z.object({ is: z.literal('tell'), what: z.enum(['node', 'all']) })
 
 /** The cloud cannot talk with this edge; `reason` says what to do. */
 const Sorry = z.object({ is: z.literal('sorry'), talk: z.string().max(64), reason: z.string().max(1024) })
