@@ -7,7 +7,7 @@ import type { HeldObject, Objects } from '../store/objects.ts'
 import type { DeviceRow, TwinTable } from '../store/twins.ts'
 import { type Member, membershipUpdated } from './messages.ts'
 import { deviceEvent } from './refusals.ts'
-import { descriptionOf, type Entry } from './registry.ts'
+import { attributesOf, descriptionOf, type Entry } from './registry.ts'
 import { type Context, desiredOf, type Message, type Outcome, type Requests } from './requests.ts'
 import type { Transaction } from './writer.ts'
 
@@ -138,7 +138,10 @@ export class Cloud {
   ): void {
     const { clock, newId, requests } = this.#context
     const told = entry.problem
+    const before = entry.device
     Object.assign(entry, described)
+    if (before && described.device)
+      outcome.messages.push(...this.#context.requests.attributesChanged(entry, attributesOf(before)))
     if (described.problem !== undefined) {
       if (told !== described.problem) this.#warn(transaction, entry, 'DeviceUnusable', described.problem)
       return

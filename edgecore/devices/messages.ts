@@ -190,7 +190,11 @@ export interface DeviceSummary {
   state: string
   /** Milliseconds since the epoch, or null when it never was. */
   lastOnline: number | null
+  attributes: Attributes
 }
+
+/** What is fixed about a device: its labels, by name. */
+export type Attributes = Readonly<Record<string, string>>
 
 /** RFC 3339, or empty text for never. */
 export function lastOnlineText(at: number | null): string {
@@ -205,15 +209,35 @@ export function stateResult({ eventId, now }: Stamp, { name, state, lastOnline }
 
 /** `membership/get/result` */
 export function membershipResult({ eventId, now }: Stamp, members: readonly DeviceSummary[]): string {
-  const devices = members.map(({ namespace, name, description, state, lastOnline }) => ({
+  const devices = members.map(({ namespace, name, description, state, lastOnline, attributes }) => ({
     id: `${namespace}/${name}`,
     name,
     description,
     state,
     last_online: lastOnlineText(lastOnline),
-    attributes: {},
+    attributes: shownAttributes(attributes),
   }))
   return JSON.stringify({ event_id: eventId, timestamp: now, devices })
+}
+
+/** `updated`: the attributes that changed, null for one that is gone; undefined when none did. */
+export function attributesUpdated({ eventId, now }: Stamp, before: Attributes, after: Attributes): string | undefined {
+  const changed = Object.entries(after).filter(([name, value]) => before[name] !== value)
+  const gone = Object.keys(before).filter((name) => after[name] === undefined)
+  if (changed.length + gone.length === 0) return undefined
+  const attributes = {
+    ...shownAttributes(Object.fromEntries(changed)),
+    ...Object.fromEntries(gone.map((name) => [name, null])),
+  }
+  return JSON.stringify({ event_id: eventId, timestamp: now, attributes })
+}
+
+function shownAttributes(attributes: Attributes) {
+  const shown = Object.entries(attributes).map(([name, value]) => [
+    name,
+    { value, optional: true, metadata: { type: 'string' } },
+  ])
+  return Object.fromEntries(shown) as Record<string, unknown>
 }
 
 export interface Member {

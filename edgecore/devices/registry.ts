@@ -1,7 +1,7 @@
 import { type DeviceName, deviceTopic } from '@kedge/shared/device-topics'
 import type { Device } from '@kedge/shared/devices'
 import type { Model, Twin } from '@kedge/shared/twin'
-import type { Fault } from './messages.ts'
+import type { Attributes, Fault } from './messages.ts'
 
 /** A device of this node, as the cloud describes it and as it is. */
 export interface Entry {
@@ -93,4 +93,13 @@ export class Registry {
 export function descriptionOf(device: Device | undefined): string | undefined {
   const virtual = device?.spec?.protocol?.protocolName === 'virtual' ? 'virtual device' : undefined
   return device?.metadata.labels?.description ?? virtual
+}
+
+/**
+ * The attributes of a device on KubeEdge's topics: its labels, but for the one that is its description. KubeEdge has the
+ * messages, and since v1beta1 nothing that they could tell of.
+ */
+export function attributesOf(device: Device | undefined): Attributes {
+  const { description: _, ...attributes } = device?.metadata.labels ?? {}
+  return attributes
 }

@@ -3,6 +3,8 @@ import { type DeviceAction, type DeviceName, deviceTopic, nodeTopic } from '@ked
 import type { Log } from '@kedge/shared/log'
 import { applyLocal, type Change, delta, shows, type Update } from '@kedge/shared/twin'
 import {
+  type Attributes,
+  attributesUpdated,
   type DeviceSummary,
   deltaMessage,
   document,
@@ -19,7 +21,7 @@ import {
   updateResult,
 } from './messages.ts'
 import { deviceEvent, type Refusals } from './refusals.ts'
-import { descriptionOf, type Entry, type Registry } from './registry.ts'
+import { attributesOf, descriptionOf, type Entry, type Registry } from './registry.ts'
 import type { Transaction } from './writer.ts'
 
 export interface Message {
@@ -147,6 +149,13 @@ export class Requests {
     return changes.length > 0 ? [...messages, ...this.openDelta(entry)] : messages
   }
 
+  /** What is said of a device whose attributes change; nothing when none did. */
+  attributesChanged(entry: Entry, before: Attributes): Message[] {
+    const { registry, clock, newId } = this.#context
+    const payload = attributesUpdated({ eventId: newId(), now: clock.now() }, before, attributesOf(entry.device))
+    return payload === undefined ? [] : each(registry.namesOf(entry), 'updated', payload)
+  }
+
   /** The delta of a device on each topic form that names it; none when nothing differs. */
   openDelta(entry: Entry): Message[] {
     const { registry, clock, newId } = this.#context
@@ -210,5 +219,6 @@ export function desiredOf({ id }: Entry, changes: readonly Change[]): Map<string
 }
 
 function summary({ namespace, name, device, state, heard }: Entry): DeviceSummary {
-  return { namespace, name, description: descriptionOf(device) ?? '', state, lastOnline: heard }
+  const description = descriptionOf(device) ?? ''
+  return { namespace, name, description, state, lastOnline: heard, attributes: attributesOf(device) }
 }

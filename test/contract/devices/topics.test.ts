@@ -440,6 +440,26 @@ describe('membership', () => {
     })
   })
 
+  test('labels are the attributes of a device, and who listens hears of changes', async () => {
+    const { node, client } = await lamp()
+    await node.apply(device('fan', { labels: { description: 'a fan', floor: '1', maker: 'x' } }))
+    await client.publish(`${node1}/membership/get`, {})
+    const { devices } = await client.message(`${node1}/membership/get/result`)
+    expect(devices[0].attributes).toEqual({
+      floor: { value: '1', optional: true, metadata: { type: 'string' } },
+      maker: { value: 'x', optional: true, metadata: { type: 'string' } },
+    })
+    await node.apply(device('fan', { labels: { description: 'a big fan', floor: '2' } }))
+    expect(await client.message('$hw/events/device/default/fan/updated')).toEqual({
+      event_id: uuid,
+      timestamp: time,
+      attributes: { floor: { value: '2', optional: true, metadata: { type: 'string' } }, maker: null },
+    })
+    await node.apply(device('fan', { labels: { description: 'again', floor: '2' } }))
+    await node.apply(device('fan', { labels: { floor: '3' } }))
+    expect((await client.message('$hw/events/device/default/fan/updated', 2)).attributes.floor.value).toBe('3')
+  })
+
   test('a device made again under its name begins with an empty twin', async () => {
     const { node, client } = await lamp()
     await client.publish(`${base}/twin/update`, { twin: { led: { actual: { value: 'ON' } } } })
