@@ -1,10 +1,13 @@
+import { rfc3339 } from '../clock.ts'
 import { type Answer, type Call, commit, contentType, jsonAnswer, renderingOf } from './call.ts'
 import { apiVersionOf } from './kinds.ts'
+import { atOnce } from './lifecycle.ts'
 import { isSelected, selectionOf } from './list.ts'
 import { decodeBody } from './negotiate.ts'
 import { type DeleteOptions, deleteOptions, remove, removeAll } from './remove.ts'
 import { renderObject } from './render.ts'
 import { dryRun, listOptions } from './request.ts'
+import type { Entry } from './storage.ts'
 
 async function optionsOf(call: Call): Promise<DeleteOptions> {
   const body = await call.request.body()
@@ -25,27 +28,46 @@ export async function single(call: Call): Promise<Answer> {
   return jsonAnswer(200, body)
 }
 
-/** Answers the deletion of all that the selectors pick: the list of what was there. */
+/**
+ * Answers the deletion of all that the selectors pick: the list of what was there. As in Kubernetes each object goes by
+ * itself, here a hundred at a time, so that nobody waits for all of them; those that come meanwhile stay.
+ */
 export async function collection(call: Call): Promise<Answer> {
-  const { kind, target, query } = call
+  const { kind, query, storage } = call
   const options = await optionsOf(call)
+  const how = rehearsal(call, options)
   const selection = selectionOf(kind, listOptions(query))
-  const objects = await commit(call, rehearsal(call, options), (context) => {
-    const scope = { resource: kind.storage, namespace: target.namespace }
-    const entries = context.tx.list(kind.namespaced ? scope : { resource: kind.storage })
-    return removeAll(
-      context,
-      entries.filter((entry) => isSelected(kind, selection, entry)),
-      options,
-    )
-  })
   const rendering = { ...renderingOf(call), form: { as: 'object' } as const }
-  const items = objects.map((object) => renderObject(rendering, object)).join(',')
-  const metadata = { resourceVersion: String(call.storage.revision) }
+  const items: string[] = []
+  for (const entries of pages(call)) {
+    const selected = entries.filter((entry) => isSelected(kind, selection, entry))
+    if (selected.length === 0) await nextTurn()
+    else {
+      const objects = await commit(call, how, (context) => removeAll(context, selected, options))
+      items.push(...objects.map((object) => renderObject(rendering, object)))
+    }
+  }
+  const metadata = { resourceVersion: String(storage.revision) }
   const head = JSON.stringify({ kind: kind.listKind, apiVersion: apiVersionOf(kind), metadata })
   return {
     code: 200,
     headers: { 'content-type': 'application/json' },
-    body: `${head.slice(0, -1)},"items":[${items}]}`,
+    body: `${head.slice(0, -1)},"items":[${items.join(',')}]}`,
   }
+}
+
+/** What is there now, in pages that are read when they are asked for; without what was made after the call. */
+function* pages({ storage, kind, target, clock }: Call): Generator<Entry[]> {
+  const scope = { resource: kind.storage, ...(kind.namespaced ? { namespace: target.namespace } : {}) }
+  const began = rfc3339(clock.now())
+  for (let last: Entry | undefined; ; ) {
+    const entries = storage.list({ ...scope, ...(last === undefined ? {} : { after: last }), limit: atOnce })
+    yield entries.filter(({ object }) => (object.metadata.creationTimestamp ?? '') <= began)
+    if (entries.length < atOnce) return
+    last = entries.at(-1)
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

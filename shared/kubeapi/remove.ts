@@ -50,13 +50,14 @@ export function remove(context: WriteContext, name: string, options: DeleteOptio
 
 const answersObject = new Set(['pods', 'namespaces', 'serviceaccounts'])
 
-/** Deletes the entries that `selected` picks. */
+/** Deletes those of `selected` that are still there; another object that took the name of one stays. */
 export function removeAll(context: WriteContext, selected: readonly Entry[], options: DeleteOptions): KubeObject[] {
   const grace = { gracePeriodSeconds: options.gracePeriodSeconds ?? undefined }
   const objects: KubeObject[] = []
-  for (const { resource, namespace, name } of selected) {
+  for (const { resource, namespace, name, object } of selected) {
     const entry = context.tx.get({ resource, namespace, name })
-    if (entry !== undefined) objects.push(fromStorage(context.kind, terminate(context, entry, grace).object))
+    if (entry !== undefined && entry.object.metadata.uid === object.metadata.uid)
+      objects.push(fromStorage(context.kind, terminate(context, entry, grace).object))
   }
   return objects
 }

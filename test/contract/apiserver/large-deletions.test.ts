@@ -10,7 +10,7 @@ import { silentLog } from '@kedge/shared/log'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import { thingCrd } from '../../support/kinds.ts'
-import { connect, type Event, type Kube, startTestServer } from '../../support/kube.ts'
+import { type Body, connect, type Event, type Kube, startTestServer } from '../../support/kube.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const many = atOnce * 12
@@ -97,6 +97,43 @@ describe.each(Object.entries(cases))('%s that holds much', (_, { path, held, res
     left.close()
     const { kube } = await open(dir)
     await eventually(async () => (await kube.get(path)).code === 404)
+  })
+})
+
+describe('a deletecollection of much', () => {
+  const maps = '/api/v1/namespaces/full/configmaps'
+
+  it('goes in steps, and nobody waits for all of them', async () => {
+    const dir = tempDir()
+    await filled(dir)
+    const { kube } = await open(dir)
+    const from = (await kube.get(`${maps}?limit=1`)).body.metadata.resourceVersion
+    const watch = await kube.watch(`${maps}?watch=1&resourceVersion=${from}`)
+    const deleted = kube.call({ method: 'DELETE', path: maps })
+    expect((await watch.next())?.type).toBe('DELETED')
+    const mine = await kube.create('/api/v1/namespaces/default/configmaps', { metadata: { name: 'mine' } })
+    const { code, body } = await deleted
+    expect([code, body.kind, body.items.length]).toEqual([200, 'ConfigMapList', many])
+    expect(Number(mine.body.metadata.resourceVersion)).toBeLessThan(Number(body.metadata.resourceVersion))
+    expect((await kube.get(maps)).body.items).toEqual([])
+    watch.close()
+  })
+
+  it('changes nothing when it is only rehearsed, and spares what is made after the call', async () => {
+    const dir = tempDir()
+    await filled(dir)
+    const store = new LogStore(openDatabase(join(dir, databaseName)), silentLog)
+    const metadata = { name: 'n5later', namespace: 'full', uid: 'later', creationTimestamp: '2999-01-01T00:00:00Z' }
+    const later = { apiVersion: 'v1', kind: 'ConfigMap', metadata }
+    await store.commit((tx) => tx.put({ resource: 'configmaps', namespace: 'full', name: 'n5later' }, later))
+    store.close()
+    const { kube } = await open(dir)
+    const names = async () => (await kube.get(maps)).body.items.map((item: Body) => item.metadata.name)
+    const rehearsed = await kube.call({ method: 'DELETE', path: `${maps}?dryRun=All` })
+    expect(rehearsed.body.items).toHaveLength(many)
+    expect(await names()).toHaveLength(many + 1)
+    await kube.call({ method: 'DELETE', path: maps })
+    expect(await names()).toEqual(['n5later'])
   })
 })
 
