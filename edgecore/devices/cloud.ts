@@ -1,5 +1,5 @@
 import { nodeTopic } from '@kedge/shared/device-topics'
-import { type Device, parseDevice, parseDeviceModel } from '@kedge/shared/devices'
+import { type Device, type DeviceModel, parseDevice, parseDeviceModel } from '@kedge/shared/devices'
 import { explain } from '@kedge/shared/errors'
 import { type Key, keyOf, parseKey } from '@kedge/shared/objects'
 import { applyCloud, type Model, type Refusal } from '@kedge/shared/twin'
@@ -14,22 +14,26 @@ import type { Transaction } from './writer.ts'
 /** What the cloud says of a device, as far as it can be read. */
 interface Described {
   device: Device | undefined
+  deviceModel: DeviceModel | undefined
   model: Model
   problem: string | undefined
 }
+
+type DescribedModel = Omit<Described, 'device'>
 
 interface Moves {
   added: Member[]
   removed: Member[]
 }
 
-const undescribed: Described = { device: undefined, model: new Map(), problem: undefined }
+const noModel = { deviceModel: undefined, model: new Map() }
+const undescribed: Described = { device: undefined, ...noModel, problem: undefined }
 
 /** Brings what the cloud wants of devices into their twins. Called inside the writer's transaction. */
 export class Cloud {
   readonly #context: Context & { objects: Objects; requests: Requests }
   /** Models read in the work under way. */
-  readonly #models = new Map<Key, Pick<Described, 'model' | 'problem'>>()
+  readonly #models = new Map<Key, DescribedModel>()
 
   constructor(context: Context & { objects: Objects; requests: Requests }) {
     this.#context = context
@@ -174,28 +178,28 @@ export class Cloud {
     const parsed = parseDevice(content)
     if (!parsed.ok || refused !== null) {
       const why = parsed.ok ? refused : parsed.reason
-      return { device: undefined, model: new Map(), problem: `the device cannot be read: ${why}` }
+      return { ...undescribed, problem: `the device cannot be read: ${why}` }
     }
     return { device: parsed.device, ...this.#model(parsed.device, namespace) }
   }
 
-  #model({ spec }: Device, namespace: string): Pick<Described, 'model' | 'problem'> {
+  #model({ spec }: Device, namespace: string): DescribedModel {
     const name = spec?.deviceModelRef?.name
-    if (!name) return { model: undescribed.model, problem: 'spec.deviceModelRef.name is missing: name a DeviceModel' }
+    if (!name) return { ...noModel, problem: 'spec.deviceModelRef.name is missing: name a DeviceModel' }
     const key = keyOf('devicemodels', namespace, name)
     const model = this.#models.get(key) ?? this.#readModel(key, { namespace, name })
     this.#models.set(key, model)
     return model
   }
 
-  #readModel(key: Key, { namespace, name }: { namespace: string; name: string }): Pick<Described, 'model' | 'problem'> {
+  #readModel(key: Key, { namespace, name }: { namespace: string; name: string }): DescribedModel {
     const held = this.#context.objects.get(key)
-    const none: Model = new Map()
-    if (!held) return { model: none, problem: `there is no DeviceModel ${name} in namespace ${namespace}` }
+    if (!held) return { ...noModel, problem: `there is no DeviceModel ${name} in namespace ${namespace}` }
     const parsed = parseDeviceModel(held.content)
-    if (!parsed.ok) return { model: none, problem: `DeviceModel ${name} cannot be read: ${parsed.reason}` }
+    if (!parsed.ok) return { ...noModel, problem: `DeviceModel ${name} cannot be read: ${parsed.reason}` }
     const properties = parsed.model.spec?.properties ?? []
-    return { model: new Map(properties.map((each) => [each.name ?? '', each])), problem: undefined }
+    const model = new Map(properties.map((each) => [each.name ?? '', each]))
+    return { deviceModel: parsed.model, model, problem: undefined }
   }
 
   #membership({ added, removed }: Moves): Message {

@@ -1,5 +1,5 @@
 import { type DeviceName, deviceTopic } from '@kedge/shared/device-topics'
-import type { Device } from '@kedge/shared/devices'
+import type { Device, DeviceModel } from '@kedge/shared/devices'
 import type { Model, Twin } from '@kedge/shared/twin'
 import type { Attributes, Fault } from './messages.ts'
 
@@ -20,6 +20,9 @@ export interface Entry {
   twins: Map<string, Twin>
   /** Undefined when its content cannot be read. */
   device: Device | undefined
+  /** Undefined when there is none, or it cannot be read. */
+  deviceModel: DeviceModel | undefined
+  /** Its properties by name. */
   model: Model
   /** Why the desired values of the cloud are not applied: what is wrong with the device or its model. */
   problem: string | undefined
