@@ -15,7 +15,7 @@ export interface GroupCommitOptions {
   /** Runs once a transaction is on disk, before its writers are told. */
   committed?: () => void
   /** Runs when a transaction failed as a whole, before its writers are told. */
-  failed?: () => void
+  failed?: (error: unknown) => void
 }
 
 interface Job {
@@ -35,21 +35,23 @@ interface Job {
 export class GroupCommit {
   readonly #options: GroupCommitOptions
   #queue: Job[] = []
-  #scheduled = false
+  #soon: NodeJS.Immediate | undefined
+  #later: { timer: NodeJS.Timeout; dueAt: number } | undefined
   #closed = false
 
   constructor(options: GroupCommitOptions) {
     this.#options = options
   }
 
-  /** Runs `write`, which is synchronous, inside a transaction and resolves with its result once that is on disk. */
-  commit<T>(write: () => T): Promise<T> {
+  /**
+   * Runs `write`, which is synchronous, inside a transaction and resolves with its result once that is on disk. It may
+   * wait `within` milliseconds for others to share the transaction with; whoever may not wait takes it along.
+   */
+  commit<T>(write: () => T, within = 0): Promise<T> {
     if (this.#closed) return Promise.reject(new Error('the database is closed'))
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ write, resolve, reject })
-      if (this.#scheduled) return
-      this.#scheduled = true
-      setImmediate(() => this.#flush())
+      this.#schedule(within)
     })
   }
 
@@ -59,8 +61,27 @@ export class GroupCommit {
     this.#closed = true
   }
 
+  #schedule(within: number): void {
+    if (this.#soon !== undefined) return
+    if (within <= 0) {
+      this.#soon = setImmediate(() => this.#flush())
+      return
+    }
+    const dueAt = performance.now() + within
+    if (this.#later !== undefined && this.#later.dueAt <= dueAt) return
+    clearTimeout(this.#later?.timer)
+    this.#later = { timer: setTimeout(() => this.#flush(), within), dueAt }
+  }
+
+  #unschedule(): void {
+    clearImmediate(this.#soon)
+    clearTimeout(this.#later?.timer)
+    this.#soon = undefined
+    this.#later = undefined
+  }
+
   #flush(): void {
-    this.#scheduled = false
+    this.#unschedule()
     const jobs = this.#queue
     this.#queue = []
     if (jobs.length === 0) return
@@ -74,7 +95,7 @@ export class GroupCommit {
     } catch (error) {
       // The transaction as a whole failed (disk full, I/O error): nothing was kept, so nobody may be told it was.
       log.error({ writes: jobs.length, reason: explain(error) }, 'commit failed')
-      failed?.()
+      failed?.(error)
       for (const job of jobs) job.reject(new Error('commit', { cause: error }))
       return
     }

@@ -1,119 +1,194 @@
-import { existsSync, mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { GroupCommit } from '@kedge/shared/group-commit'
 import type { Log } from '@kedge/shared/log'
-import { Database } from '@kedge/shared/sqlite'
-import { migrate } from './migrations.ts'
+import type { Database } from '@kedge/shared/sqlite'
+import { closeQuietly, openDatabase } from './database.ts'
+import { diagnose, faultOfWriting, faultReason, StorageError, type StorageFault } from './faults.ts'
+import { openInMemory } from './memory.ts'
+import { setMeta } from './meta.ts'
+import { finishReplacement, replaceDamaged } from './replacement.ts'
+import { watched } from './watched.ts'
+
+export { getMeta, setMeta } from './meta.ts'
 
 export interface StoreOptions {
   /** The database file; its folder is made if it is missing. */
   path: string
   clock: Clock
   log: Log
+  /** Least milliseconds between two commits of writes that are `spaced`. */
+  commitInterval?: number
+  /** Milliseconds between two tries while the disk takes no write. */
+  retryEvery?: number
 }
 
-/** The node's SQLite database: one writer, WAL, `synchronous=FULL`, group commit. */
+/**
+ * How long a write may wait for company. `now`: not beyond this turn of the event loop. `spaced`: until `commitInterval`
+ * is over since the last commit. `lazy`: a second, for what nobody waits for.
+ */
+export type Urgency = 'now' | 'spaced' | 'lazy'
+
+const lazyMs = 1000
+const defaultRetryMs = 5000
+
+/**
+ * The node's SQLite database: one writer, WAL, `synchronous=FULL`, group commit.
+ *
+ * Invariants:
+ * - `commit` resolves only after its writes are on disk, whatever the disk does.
+ * - `fault` is set from the first write that the disk did not take until one that it did; a fault of the file itself
+ *   stays until the store is opened anew.
+ * - A store `inMemory` holds what the disk holds and takes no write.
+ */
 export class Store {
   readonly db: Database
+  readonly inMemory: boolean
+  readonly path: string
+  /** Commits so far that wrote something or not. */
+  commits = 0
+  readonly #options: StoreOptions
   readonly #group: GroupCommit
+  readonly #listeners: (() => void)[] = []
+  #fault: StorageFault | undefined
+  #lastCommitAt = Number.NEGATIVE_INFINITY
+  #retry: NodeJS.Timeout | undefined
   #closed = false
 
-  private constructor(db: Database, log: Log) {
-    this.db = db
-    this.#group = new GroupCommit({ db, log })
+  private constructor(options: StoreOptions, db: Database, fault?: StorageFault) {
+    this.#options = options
+    this.path = options.path
+    this.inMemory = fault !== undefined
+    this.db = watched(db, (error) => this.#met(error))
+    this.#group = new GroupCommit({
+      ...{ db, log: options.log },
+      committed: () => this.#committed(),
+      failed: (error) => this.#met(error),
+    })
+    if (fault) this.#set(fault)
   }
 
   /**
-   * Opens the database. After an unclean stop it is checked first; one that fails the check is set aside beside the new
-   * one (`….corrupt-<time>`), never deleted, and the cloud fills the new one.
+   * Opens the database. A damaged one is set aside, never deleted, and a new one takes over what can still be read of
+   * it. On a disk that takes no write the store is `inMemory`. Throws for everything else, a newer version above all.
    */
-  static open({ path, clock, log }: StoreOptions): Store {
-    mkdirSync(dirname(path), { recursive: true })
+  static open(options: StoreOptions): Store {
+    const { path, clock, log } = options
     try {
-      return new Store(openChecked(path, log), log)
+      mkdirSync(dirname(path), { recursive: true })
+      return new Store(options, openOrReplace(options))
     } catch (error) {
-      if (!isCorrupt(error)) throw new Error(`open the database ${path}`, { cause: error })
-      const aside = setAside(path, clock.now())
-      log.error({ path, aside, reason: explain(error) }, 'database set aside')
-      return new Store(openChecked(path, log), log)
+      const fault = diagnose(error, dirname(path))
+      if (fault === undefined) throw new Error(`open the database ${path}`, { cause: error })
+      log.error({ path, ...fault }, 'database cannot be written, read from memory')
+      return new Store(options, openInMemory(path, { now: clock.now(), log }), fault)
     }
   }
 
   /**
    * Runs `write` inside a transaction and resolves with its result once that is on disk. Calls made in the same turn of
-   * the event loop share one transaction, and so one fsync. `write` is synchronous.
+   * the event loop share one transaction, and so one fsync. `write` is synchronous. Rejects with a `StorageError` when
+   * the disk does not take it.
    */
-  commit<T>(write: () => T): Promise<T> {
-    return this.#group.commit(write)
+  commit<T>(write: () => T, urgency: Urgency = 'now'): Promise<T> {
+    return this.#group.commit(write, this.#mayWait(urgency)).catch((error: unknown) => {
+      if (this.#fault === undefined || faultReason(error) === undefined) throw error
+      throw new StorageError(this.#fault, { cause: error })
+    })
+  }
+
+  #mayWait(urgency: Urgency): number {
+    if (urgency === 'now') return 0
+    if (urgency === 'lazy') return lazyMs
+    return this.#lastCommitAt + (this.#options.commitInterval ?? 0) - this.#options.clock.monotonic()
+  }
+
+  /** What keeps this store from its work, or undefined. */
+  get fault(): StorageFault | undefined {
+    return this.#fault
+  }
+
+  /** Calls `listener` when `fault` has changed. */
+  onFault(listener: () => void): void {
+    this.#listeners.push(listener)
   }
 
   /** Commits what is queued, marks the stop as clean and closes the file. */
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    clearTimeout(this.#retry)
     this.#group.close()
-    setMeta(this.db, 'clean', '1')
-    this.db.close()
-  }
-}
-
-function openChecked(path: string, log: Log): Database {
-  const existed = existsSync(path)
-  const db = new Database(path)
-  try {
-    db.pragma('journal_mode = WAL')
-    db.pragma('synchronous = FULL')
-    db.pragma('busy_timeout = 5000')
-    db.pragma('foreign_keys = ON')
-    if (existed && hasMeta(db) && getMeta(db, 'clean') !== '1') {
-      const started = performance.now()
-      check(db)
-      log.info({ path, ms: Math.round(performance.now() - started) }, 'database checked after an unclean stop')
+    try {
+      // Unclean stays what is damaged or unwritten: it is looked through at the next start.
+      if (this.#fault === undefined) setMeta(this.db, 'clean', '1')
+    } catch (error) {
+      this.#options.log.warn({ reason: explain(error) }, 'stop not marked as clean')
     }
-    migrate(db)
-    setMeta(db, 'clean', '0')
-    return db
+    closeQuietly(this.db)
+  }
+
+  #committed(): void {
+    this.commits += 1
+    this.#lastCommitAt = this.#options.clock.monotonic()
+  }
+
+  /** Somebody met an error of the database. */
+  #met(error: unknown): void {
+    if (this.#closed || this.inMemory || this.#fault?.reason === 'Corrupt') return
+    const fault = diagnose(error, dirname(this.path))
+    if (fault !== undefined) this.#set(fault)
+  }
+
+  #set(fault: StorageFault | undefined): void {
+    if (this.#fault?.reason === fault?.reason) return
+    this.#fault = fault
+    const { log } = this.#options
+    if (fault) log.error({ ...fault }, 'storage fails')
+    else log.info({ path: this.path }, 'storage works again')
+    if (fault && fault.reason !== 'Corrupt') this.#retryLater()
+    for (const listener of this.#listeners) listener()
+  }
+
+  #retryLater(): void {
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.#tryAgain(), this.#options.retryEvery ?? defaultRetryMs).unref()
+  }
+
+  /** Writes a little; the store is well again when that is on disk. */
+  #tryAgain(): void {
+    try {
+      if (this.inMemory) this.#tryFile()
+      else setMeta(this.db, 'clean', '0')
+      this.#set(undefined)
+    } catch (error) {
+      if (faultReason(error) === undefined) this.#options.log.error({ reason: explain(error) }, 'storage not tried')
+      this.#retryLater()
+    }
+  }
+
+  #tryFile(): void {
+    const reason = faultOfWriting(dirname(this.path))
+    if (reason !== undefined) throw new StorageError({ reason, message: 'the disk takes no write' })
+    try {
+      openDatabase(this.path, this.#options.log).close()
+    } catch (error) {
+      // A damaged one is replaced when the store is opened anew.
+      if (faultReason(error) !== 'Corrupt') throw error
+    }
+  }
+}
+
+function openOrReplace({ path, clock, log }: StoreOptions): Database {
+  finishReplacement(path, clock.now())
+  try {
+    return openDatabase(path, log)
   } catch (error) {
-    db.close()
-    throw error
+    if (faultReason(error) !== 'Corrupt') throw error
+    log.error({ path, reason: explain(error) }, 'database damaged')
+    replaceDamaged(path, { error, now: clock.now(), log })
+    return openDatabase(path, log)
   }
-}
-
-function check(db: Database): void {
-  const result = db.pragma('integrity_check(1)', { simple: true })
-  if (result !== 'ok') throw new CorruptDatabase(String(result))
-}
-
-class CorruptDatabase extends Error {}
-
-function isCorrupt(error: unknown): boolean {
-  const code = (error as { code?: string }).code ?? ''
-  return error instanceof CorruptDatabase || code.startsWith('SQLITE_CORRUPT') || code === 'SQLITE_NOTADB'
-}
-
-function setAside(path: string, now: number): string {
-  const aside = `${path}.corrupt-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`
-  for (const suffix of ['', '-wal', '-shm']) {
-    if (existsSync(path + suffix)) renameSync(path + suffix, aside + suffix)
-  }
-  return aside
-}
-
-function hasMeta(db: Database): boolean {
-  return db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").get() !== undefined
-}
-
-/** A small fact kept by name. */
-export function getMeta(db: Database, name: string): string | undefined {
-  const row = db.prepare<[string], { value: string }>('SELECT value FROM meta WHERE name = ?').get(name)
-  return row?.value
-}
-
-export function setMeta(db: Database, name: string, value: string): void {
-  db.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value').run(
-    name,
-    value,
-  )
 }

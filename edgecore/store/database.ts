@@ -1,0 +1,88 @@
+import { existsSync, statSync } from 'node:fs'
+import { hashOf } from '@kedge/shared/changes'
+import type { Log } from '@kedge/shared/log'
+import type { Key } from '@kedge/shared/objects'
+import { Database } from '@kedge/shared/sqlite'
+import { dropMeta, getMeta, setMeta } from './meta.ts'
+import { migrate } from './migrations.ts'
+
+/** A database up to this many bytes is checked at every start, a larger one only after an unclean stop. */
+const checkedAlways = 16 * 1024 * 1024
+/** Beyond this many bytes the check leaves out whether every index has all its rows. */
+const checkedWhole = 64 * 1024 * 1024
+
+/** What SQLite's check found; its message begins with what is wrong. */
+export class CorruptDatabase extends Error {
+  readonly code = 'SQLITE_CORRUPT'
+}
+
+/**
+ * Opens the node's database for writing: WAL, every commit on disk before it counts. It is checked first; throws a
+ * `CorruptDatabase`, or SQLite's error, when it is damaged.
+ */
+export function openDatabase(path: string, log: Log): Database {
+  const bytes = existsSync(path) ? statSync(path).size : 0
+  const db = new Database(path)
+  try {
+    db.pragma('journal_mode = WAL')
+    db.pragma('synchronous = FULL')
+    db.pragma('busy_timeout = 5000')
+    db.pragma('foreign_keys = ON')
+    // Looked at where a page is read: a damaged one gives an error, not nonsense.
+    db.pragma('cell_size_check = ON')
+    if (bytes > 0) checkOnce(db, bytes, log)
+    migrate(db)
+    dropUnfit(db, log)
+    setMeta(db, 'clean', '0')
+    return db
+  } catch (error) {
+    closeQuietly(db)
+    throw error
+  }
+}
+
+function checkOnce(db: Database, bytes: number, log: Log): void {
+  const clean = hasMeta(db) && getMeta(db, 'clean') === '1'
+  if (clean && bytes > checkedAlways) return
+  const started = performance.now()
+  check(db, bytes)
+  const ms = Math.round(performance.now() - started)
+  log[clean ? 'debug' : 'info']({ ms, bytes, clean }, 'database checked')
+}
+
+/** Throws a `CorruptDatabase` that names the first fault found. */
+export function check(db: Database, bytes: number): void {
+  const how = bytes > checkedWhole ? 'quick_check(1)' : 'integrity_check(1)'
+  const result = db.pragma(how, { simple: true })
+  if (result !== 'ok') throw new CorruptDatabase(String(result))
+}
+
+/** A database whose file is damaged may not even close. */
+export function closeQuietly(db: Database): void {
+  try {
+    db.close()
+  } catch {
+    // What it could not do at its end shows when it is opened again.
+  }
+}
+
+/**
+ * Forgets objects whose content is no longer what it was: SQLite's own check does not look at values. The digest of what
+ * is held then tells the cloud that something is missing; until it has confirmed the rest, no pod is taken down.
+ */
+function dropUnfit(db: Database, log: Log): void {
+  const rows = db.prepare<[], { key: Key; content: string; hash: string }>('SELECT key, content, hash FROM objects')
+  const unfit: Key[] = []
+  for (const { key, content, hash } of rows.iterate()) if (hashOf(key, content) !== hash) unfit.push(key)
+  if (unfit.length === 0) return
+  log.error({ objects: unfit.length, keys: unfit.slice(0, 10) }, 'damaged objects dropped')
+  const drop = db.prepare('DELETE FROM objects WHERE key = ?')
+  db.transaction(() => {
+    for (const key of unfit) drop.run(key)
+    dropMeta(db, 'complete')
+  })()
+}
+
+function hasMeta(db: Database): boolean {
+  return db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").get() !== undefined
+}
