@@ -3,6 +3,8 @@ import type { Log } from '@kedge/shared/log'
 import { type BrokerOptions, openBroker } from '@kedge/shared/mqtt-broker'
 import type { AedesPublishPacket, Client } from 'aedes'
 import { Audience } from './audience.ts'
+import { embeddedTopics } from './drivers/local-topics.ts'
+import type { TopicSource } from './drivers/topics.ts'
 import type { Engine } from './engine.ts'
 import { capOfflineQueues } from './offline-queues.ts'
 import type { Message } from './requests.ts'
@@ -10,6 +12,7 @@ import type { Message } from './requests.ts'
 export interface DeviceBrokerOptions {
   host: string
   port: number
+  store: Pick<Store, 'db' | 'commit'>
   engine: Pick<Engine, 'take' | 'openDeltas'>
   log: Log
 }
@@ -18,6 +21,8 @@ export interface DeviceBroker {
   readonly port: number
   /** Sends a message to whoever subscribes to its topic; `done` is called when it is written to them. */
   publish(message: Message, done?: () => void): void
+  /** For the drivers: what clients publish, and publishing as one of them. */
+  readonly topics: TopicSource
   stop(): Promise<void>
 }
 
@@ -33,23 +38,26 @@ const maxRetainedBytes = 8 * 1024 * 1024
  * `authorizePublish`, because it sends PUBACK before any later hook. Everything else that clients send each other passes
  * through, except that only edgecore speaks on the topics of its answers, and that there is no QoS 2.
  */
-export async function openDeviceBroker({ host, port, engine, log }: DeviceBrokerOptions): Promise<DeviceBroker> {
-  const door = new Door(engine, log)
+export async function openDeviceBroker(options: DeviceBrokerOptions): Promise<DeviceBroker> {
+  const { host, port, store, engine, log } = options
+  const table = new LocalMqtt(store.db)
+  const sessions = new Sessions({ table, commit: (write) => store.commit(write), log })
+  const door = new Door({ engine, sessions, log })
   const audience = new Audience()
   const hooks: BrokerOptions['hooks'] = {
     authorizePublish: door.publish.bind(door),
     authorizeSubscribe: (client, subscription, done) => {
+      if (client?.clean === false && !sessions.admits(client.id)) {
+        log.warn({ client: client.id, filter: subscription.topic }, 'too many mqtt sessions')
+        return done(null, null)
+      }
       if (client !== null) audience.joins(client, subscription.topic)
       done(null, subscription)
     },
   }
+  const persistence = await sessions.persistence()
   const broker = await openBroker({ host, port, portFlag: '--mqtt-port', maxPacketBytes, log, hooks })
   const { aedes } = broker
-  capOfflineQueues(
-    (aedes as unknown as { persistence: Parameters<typeof capOfflineQueues>[0] }).persistence,
-    maxQueued,
-    log,
-  )
   aedes.on('subscribe', (subscriptions, client) => {
     for (const { topic, qos } of subscriptions) {
       // 128 is a refused subscription (MQTT 3.1.1, 3.9.3).
@@ -61,6 +69,7 @@ export async function openDeviceBroker({ host, port, engine, log }: DeviceBroker
   aedes.on('clientDisconnect', (client) => audience.gone(client))
   return {
     port: broker.port,
+    topics: embeddedTopics(aedes, log),
     publish: (message, done) => {
       if (!audience.hears(message.topic)) return done?.()
       aedes.publish(packetOf(message), (error) => {

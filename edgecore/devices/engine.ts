@@ -16,7 +16,8 @@ import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { TwinTable } from '../store/twins.ts'
 import { Cloud } from './cloud.ts'
-import type { Driver, DriverHost } from './drivers/driver.ts'
+import type { Driver, LazyDriver } from './drivers/driver.ts'
+import type { BaseHost, Patience, Shared } from './drivers/instance.ts'
 import { Runner } from './drivers/runner.ts'
 import { fault, readGet } from './messages.ts'
 import { deviceEvent, Refusals } from './refusals.ts'
@@ -31,7 +32,11 @@ export interface EngineOptions {
   clock: Clock
   log: Log
   nodeName: string
-  drivers: readonly Driver[]
+  drivers: readonly (Driver | LazyDriver)[]
+  /** What the drivers share: the local broker, the webhooks. */
+  shared: Shared
+  /** How long a driver may take. */
+  patience?: Partial<Patience> | undefined
   /** Sends a message to whoever subscribes to its topic; `done` is called when it is on its way. */
   publish: (message: Message, done?: () => void) => void
   /** A new unique id; a random UUID unless given. */
@@ -78,7 +83,9 @@ export class Engine {
     this.#table = new TwinTable(store.db)
     const onFailure = () => this.#recover()
     this.#writer = new Writer({ store, table: this.#table, outbox, registry, log, onFailure })
-    this.#runner = new Runner({ drivers, hostFor: (entry) => this.#hostFor(entry), log })
+    const { shared, patience, random = Math.random } = options
+    const hostFor = (entry: Entry) => this.#hostFor(entry)
+    this.#runner = new Runner({ drivers, hostFor, shared, patience, clock, random, log })
   }
 
   /** Takes up where the last run stopped; call it once, before anything else. */
@@ -100,6 +107,11 @@ export class Engine {
       return this.#cloud.apply(transaction, pending)
     })
     this.#tell(outcome)
+  }
+
+  /** What the drivers do, for the metrics. */
+  get drivers(): Pick<Runner, 'size' | 'failures'> {
+    return this.#runner
   }
 
   /** A client's message. The promise resolves once it is kept and answered, and rejects when it could not be kept. */
@@ -162,17 +174,16 @@ export class Engine {
     }, retryAfter)
   }
 
-  #hostFor({ id, uid }: Entry): DriverHost {
-    const { clock, log, random = Math.random } = this.#options
+  #hostFor({ id, uid }: Entry): BaseHost {
+    const { log, random = Math.random } = this.#options
     const current = () => {
       const entry = this.#registry.get(id)
       return entry?.uid === uid ? entry : undefined
     }
     return {
-      clock,
       random,
       log: log.child({ device: id }),
-      report: (values) => this.#report(current, values),
+      keep: (values) => this.#keep(current, values),
       state: (state) =>
         this.#writer.submit((transaction) => {
           const entry = current()
@@ -192,14 +203,26 @@ export class Engine {
     }
   }
 
-  async #report(current: () => Entry | undefined, values: Readonly<Record<string, string>>): Promise<void> {
+  /** Keeps what a driver reports; resolves with the reasons for what the model refuses, by property. */
+  async #keep(
+    current: () => Entry | undefined,
+    values: Readonly<Record<string, string>>,
+  ): Promise<ReadonlyMap<string, string>> {
+    const refused = new Map<string, string>()
+    const left = new Map(Object.entries(values))
     const done = await this.#writer.submit((transaction) => {
       const entry = current()
-      return entry && this.#requests.reported(transaction, entry, values)
+      while (entry !== undefined && left.size > 0) {
+        const done = this.#requests.reported(transaction, entry, Object.fromEntries(left))
+        if (!('refusal' in done)) return done
+        // The others of the same report are none the worse for it.
+        refused.set(done.refusal.property, done.refusal.reason)
+        left.delete(done.refusal.property)
+      }
+      return undefined
     })
-    if (done === undefined) return
-    if ('refusal' in done) throw new Error(`${done.refusal.property}: ${done.refusal.reason}`)
-    this.#tell(done)
+    if (done !== undefined) this.#tell(done)
+    return refused
   }
 
   #note(work: (transaction: Transaction) => void): void {

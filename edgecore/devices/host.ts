@@ -2,12 +2,16 @@ import type { Clock } from '@kedge/shared/clock'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
+import type { Address } from '@kedge/shared/setting-types'
 import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { type DeviceBroker, openDeviceBroker } from './broker.ts'
-import type { Driver } from './drivers/driver.ts'
-import { virtualDriver } from './drivers/virtual.ts'
+import { builtInDrivers } from './drivers/catalog.ts'
+import type { Driver, LazyDriver } from './drivers/driver.ts'
+import type { Patience } from './drivers/instance.ts'
+import { SharedTopics } from './drivers/topics.ts'
+import { WebhookServer } from './drivers/webhooks.ts'
 import { Engine } from './engine.ts'
 import type { Message } from './requests.ts'
 
@@ -23,7 +27,11 @@ export interface DevicesOptions {
   /** 0 takes a free one. */
   port: number
   /** The built-in drivers unless given. */
-  drivers?: readonly Driver[]
+  drivers?: readonly (Driver | LazyDriver)[]
+  /** Where webhooks are served once a device needs one; null for nowhere, a free port of 127.0.0.1 unless given. */
+  webhookAddress?: Address | null
+  /** How long drivers may take, where that differs from the rule. */
+  patience?: Partial<Patience>
   /** For tests: unique ids and chance. */
   newId?: () => string
   random?: () => number
@@ -32,6 +40,8 @@ export interface DevicesOptions {
 export interface Devices extends Service {
   /** The port of the local broker. */
   readonly port: number
+  /** How many devices have a driver, and how often the driver of which device failed. */
+  readonly drivers: { readonly size: number; readonly failures: ReadonlyMap<string, number> }
   /**
    * Applies what the cloud changed: keys of devices and device models, after their change was committed; other keys are
    * ignored. Resolves once twins are written and devices are told.
@@ -44,11 +54,14 @@ export interface Devices extends Service {
  * the drivers. Throws a `UserError` when the port is in use.
  */
 export async function startDevices(options: DevicesOptions): Promise<Devices> {
-  const { log, drivers = [virtualDriver], host = '127.0.0.1', port } = options
+  const { log, drivers = builtInDrivers, host = '127.0.0.1', port } = options
+  const { webhookAddress = { host: '127.0.0.1', port: 0 } } = options
+  const topics = new SharedTopics()
+  const shared = { topics, webhooks: new WebhookServer(webhookAddress, log) }
   let broker: DeviceBroker | undefined
   // Before the broker is open nobody can be subscribed.
   const publish = (message: Message, done?: () => void) => (broker ? broker.publish(message, done) : done?.())
-  const engine = new Engine({ ...options, drivers, publish })
+  const engine = new Engine({ ...options, drivers, shared, publish })
   await engine.start()
   try {
     broker = await openDeviceBroker({ host, port, engine, log })
@@ -57,9 +70,11 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     throw error
   }
   const opened = broker
+  topics.attach(opened.topics)
   log.info({ host, port: opened.port }, 'local mqtt broker open')
   return {
     port: opened.port,
+    drivers: engine.drivers,
     wake: (keys) => engine.wake(keys),
     stop: async () => {
       await engine.stop()

@@ -1,32 +1,74 @@
+import { delay } from '@kedge/shared/backoff'
 import { canonical } from '@kedge/shared/canonical'
-import { explain } from '@kedge/shared/errors'
+import type { Clock } from '@kedge/shared/clock'
 import type { Log } from '@kedge/shared/log'
 import { visible } from '@kedge/shared/twin'
 import type { Entry } from '../registry.ts'
-import type { Driver, DriverDevice, DriverHost, RunningDevice } from './driver.ts'
-
-interface Running {
-  /** What the driver was started with, desired values aside. */
-  fingerprint: string
-  device: RunningDevice | undefined
-}
+import type { Driver, DriverDevice, LazyDriver } from './driver.ts'
+import { type BaseHost, Instance, type Patience, type Shared } from './instance.ts'
 
 export interface RunnerOptions {
-  drivers: readonly Driver[]
-  hostFor: (entry: Entry) => DriverHost
+  /** The first that serves a device is taken. */
+  drivers: readonly (Driver | LazyDriver)[]
+  hostFor: (entry: Entry) => BaseHost
+  /** What the drivers share. */
+  shared: Shared
+  clock: Clock
+  /** A draw from [0, 1). */
+  random: () => number
+  patience?: Partial<Patience> | undefined
   log: Log
 }
 
-/** Keeps the built-in drivers running for the devices that name them. An exception in one stays with its device. */
+interface Running {
+  entry: Entry
+  driver: Driver | LazyDriver
+  /** What the driver was started with, desired values aside. */
+  fingerprint: string
+  instance: Instance | undefined
+  /** How often it was started in vain. */
+  attempt: number
+  retry: NodeJS.Timeout | undefined
+}
+
+/** Starting again after a failure: milliseconds. */
+const backoff = { base: 2000, cap: 300_000 }
+/** A driver that ran for so long, in milliseconds, is not failing again but anew. */
+const steady = 60_000
+
+/**
+ * Keeps the drivers running for the devices that name them.
+ *
+ * Invariants:
+ * - At most one instance runs per device: the next one starts when the one before has stopped, or would not in time.
+ * - What goes wrong in one stays with its device: it is told there and counted, and the driver starts again, later and
+ *   later; the others notice nothing.
+ */
 export class Runner {
   readonly #options: RunnerOptions
   readonly #running = new Map<string, Running>()
-  /** Drivers that are on their way out, by device. */
+  /** Instances that are on their way out, by device. */
   readonly #stopping = new Map<string, Promise<void>>()
+  readonly #failures = new Map<string, number>()
   #stopped = false
 
   constructor(options: RunnerOptions) {
     this.#options = options
+  }
+
+  /** How many devices a driver serves. */
+  get size(): number {
+    return this.#running.size
+  }
+
+  /** Failures since the start of edgecore, by device; those that went are left out. */
+  get failures(): ReadonlyMap<string, number> {
+    return this.#failures
+  }
+
+  /** Whether a driver serves such a device, were its description right. */
+  serves(entry: Pick<Entry, 'device'>): boolean {
+    return this.#driverOf(entry) !== undefined
   }
 
   /**
@@ -34,28 +76,24 @@ export class Runner {
    * True when a driver starts: it is given the desired values in force.
    */
   update(id: string, entry: Entry | undefined): boolean {
-    const driver = entry && this.#driverOf(entry)
+    const driver = entry?.problem === undefined && entry ? this.#driverOf(entry) : undefined
     const before = this.#running.get(id)
+    if (entry === undefined) this.#failures.delete(id)
     if (this.#stopped || (!driver && !before)) return false
     const fingerprint = entry && driver ? fingerprintOf(entry) : ''
     if (driver && before?.fingerprint === fingerprint) return false
     const ended = this.#end(id)
     if (!entry || !driver) return false
-    const running: Running = { fingerprint, device: undefined }
+    const running: Running = { entry, driver, fingerprint, instance: undefined, attempt: 0, retry: undefined }
     this.#running.set(id, running)
-    const start = () => {
-      // Another update, or the end, may have come while the one before was stopping.
-      if (this.#running.get(id) === running) running.device = this.#start(entry, driver)
-    }
-    if (ended === undefined) start()
-    else void ended.then(start)
+    if (ended === undefined) this.#start(running)
+    else void ended.then(() => this.#start(running))
     return true
   }
 
   /** Hands desired values that changed to the driver of the device. */
-  desired(entry: Entry, changes: Readonly<Record<string, string>>): void {
-    const device = this.#running.get(entry.id)?.device
-    if (device !== undefined) this.#guard(entry, () => device.desired(changes))
+  desired({ id }: Entry, changes: Readonly<Record<string, string>>): void {
+    this.#running.get(id)?.instance?.desired(changes)
   }
 
   async stop(): Promise<void> {
@@ -64,41 +102,67 @@ export class Runner {
     await Promise.all(this.#stopping.values())
   }
 
-  #driverOf({ device, problem }: Entry): Driver | undefined {
-    const name = device?.spec?.protocol?.protocolName
-    if (name === undefined || problem !== undefined) return undefined
-    return this.#options.drivers.find(({ protocols }) => protocols.includes(name))
+  #driverOf({ device }: Pick<Entry, 'device'>): Driver | LazyDriver | undefined {
+    const { spec } = device ?? {}
+    const name = spec?.protocol?.protocolName
+    if (spec === undefined || name === undefined) return undefined
+    const fits = (each: Driver | LazyDriver) => !('serves' in each) || (each.serves?.({ spec }) ?? true)
+    return this.#options.drivers.find((each) => each.protocols.includes(name) && fits(each))
   }
 
-  #start(entry: Entry, driver: Driver): RunningDevice | undefined {
-    const host = this.#options.hostFor(entry)
-    const device = this.#guard(entry, () => driver.start(driverDevice(entry), host))
-    if (device === undefined) host.state('unhealthy').catch((error: unknown) => host.failed(explain(error)))
-    return device
+  #start(running: Running): void {
+    const { entry, driver, attempt } = running
+    // Another update, or the end, may have come while the one before was stopping.
+    if (this.#running.get(entry.id) !== running || this.#stopped) return
+    const { hostFor, shared, clock, patience } = this.#options
+    const startedAt = clock.monotonic()
+    running.instance = new Instance({
+      driver,
+      device: driverDevice(entry),
+      host: hostFor(entry),
+      shared,
+      clock,
+      patience,
+      onFailure: () => this.#failures.set(entry.id, (this.#failures.get(entry.id) ?? 0) + 1),
+      onRestart: () => {
+        if (this.#running.get(entry.id) !== running) return
+        this.#again(running, clock.monotonic() - startedAt >= steady ? 0 : attempt)
+      },
+    })
+    running.instance.start()
   }
 
-  /** Resolves when the driver of a device has stopped; undefined when none runs or is stopping. */
+  /** Stops the instance and starts another after a while. */
+  #again(running: Running, attempt: number): void {
+    const { id } = running.entry
+    running.attempt = attempt + 1
+    const ended = this.#stopInstance(id, running) ?? this.#stopping.get(id) ?? Promise.resolve()
+    // Half of it by chance: never at once, and not all at the same time.
+    const least = Math.min(backoff.cap, backoff.base * 2 ** Math.min(attempt, 30)) / 2
+    const wait = least + delay(attempt, { base: backoff.base / 2, cap: backoff.cap / 2 }, this.#options.random())
+    void ended.then(() => {
+      if (this.#running.get(id) !== running) return
+      running.retry = setTimeout(() => this.#start(running), wait)
+    })
+  }
+
+  /** Resolves when the instance of a device has stopped; undefined when none runs or is stopping. */
   #end(id: string): Promise<void> | undefined {
-    const device = this.#running.get(id)?.device
+    const running = this.#running.get(id)
     this.#running.delete(id)
-    if (device === undefined) return this.#stopping.get(id)
-    const stopping = device
-      .stop()
-      .catch((error: unknown) => this.#options.log.error({ device: id, reason: explain(error) }, 'driver stop failed'))
-      .finally(() => {
-        if (this.#stopping.get(id) === stopping) this.#stopping.delete(id)
-      })
+    clearTimeout(running?.retry)
+    return (running && this.#stopInstance(id, running)) ?? this.#stopping.get(id)
+  }
+
+  #stopInstance(id: string, running: Running): Promise<void> | undefined {
+    const { instance } = running
+    running.instance = undefined
+    if (instance === undefined) return undefined
+    const stopping: Promise<void> = Promise.all([this.#stopping.get(id), instance.stop()]).then(() => {
+      if (this.#stopping.get(id) === stopping) this.#stopping.delete(id)
+    })
     this.#stopping.set(id, stopping)
     return stopping
-  }
-
-  #guard<T>(entry: Entry, act: () => T): T | undefined {
-    try {
-      return act()
-    } catch (error) {
-      this.#options.hostFor(entry).failed(explain(error))
-      return undefined
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { explain } from '@kedge/shared/errors'
-import type * as z from 'zod'
+import { parseConfig } from './config.ts'
 import { cycleOf } from './cycles.ts'
-import type { Driver, DriverDevice, DriverHost, RunningDevice } from './driver.ts'
+import { ConfigError, type Driver, type DriverDevice, type DriverHost, type RunningDevice } from './driver.ts'
 import { defaultGenerator, Generator, generate, textOf } from './generators.ts'
 import { type Room, Thermostat, thermostatProperties, warm } from './thermostat.ts'
 
@@ -114,9 +114,10 @@ class VirtualDevice implements RunningDevice {
   #build(): Property[] {
     const { spec, model } = this.#device
     const kind = spec.protocol?.configData?.device
-    if (kind === 'thermostat') return this.#thermostat(parse(Thermostat, spec.protocol?.configData, 'spec.protocol'))
+    if (kind === 'thermostat')
+      return this.#thermostat(parseConfig(Thermostat, spec.protocol?.configData, { where: 'spec.protocol' }))
     if (kind !== undefined)
-      throw new Error(`spec.protocol.configData.device: ${String(kind)} is unknown, use thermostat`)
+      throw new ConfigError(`spec.protocol.configData.device: ${String(kind)} is unknown, use thermostat`)
     const names = spec.properties?.map(({ name }) => name) ?? [...model.keys()]
     return names.map((name) => this.#generated(name))
   }
@@ -125,7 +126,9 @@ class VirtualDevice implements RunningDevice {
     const { spec, model } = this.#device
     const config = spec.properties?.find((each) => each.name === name)?.visitors?.configData
     const named = config?.generator !== undefined
-    const generator = named ? parse(Generator, config, `property ${name}: visitors`) : defaultGenerator(model.get(name))
+    const generator = named
+      ? parseConfig(Generator, config, { where: `property ${name}: visitors` })
+      : defaultGenerator(model.get(name))
     const property = this.#property(name, (step) =>
       generate(name, generator, {
         elapsed: this.#elapsed(),
@@ -142,7 +145,7 @@ class VirtualDevice implements RunningDevice {
   #thermostat(config: Thermostat): Property[] {
     const { model, reported } = this.#device
     for (const name of thermostatProperties) {
-      if (!model.has(name)) throw new Error(`a virtual thermostat needs the property ${name} in its DeviceModel`)
+      if (!model.has(name)) throw new ConfigError(`a virtual thermostat needs the property ${name} in its DeviceModel`)
     }
     const temperature = Number(reported.get('temperature') ?? config.ambient)
     let room: Room = { temperature, heating: reported.get('heating') === 'true' }
@@ -173,11 +176,4 @@ class VirtualDevice implements RunningDevice {
       collectedAt: 0,
     }
   }
-}
-
-function parse<T>(schema: z.ZodType<T>, config: unknown, where: string): T {
-  const parsed = schema.safeParse(config)
-  if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.map(({ path, message }) => `${where}.configData.${path.join('.')}: ${message}`)
-  throw new Error(faults.slice(0, 5).join('; '))
 }

@@ -1,0 +1,294 @@
+import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import { cycleOf } from './cycles.ts'
+import type { DeviceState, Driver, DriverDevice, DriverHost, LazyDriver, RunningDevice } from './driver.ts'
+import { Gate } from './gate.ts'
+import type { Topics } from './topics.ts'
+import type { Webhooks } from './webhooks.ts'
+
+/** What the engine does for one device. */
+export interface BaseHost {
+  /** Keeps values; resolves with the reasons for those that the model refuses, by property. */
+  keep: (values: Readonly<Record<string, string>>) => Promise<ReadonlyMap<string, string>>
+  state: (state: string) => Promise<void>
+  failed: (reason: string) => void
+  tell: (reason: string, message: string) => void
+  random: () => number
+  log: Log
+}
+
+/** What all drivers share. */
+export interface Shared {
+  topics: Topics
+  webhooks: Webhooks
+}
+
+/** How long a driver may take, in milliseconds. */
+export interface Patience {
+  start: number
+  desired: number
+  stop: number
+}
+
+const defaultPatience: Patience = { start: 30_000, desired: 30_000, stop: 10_000 }
+
+export interface InstanceOptions {
+  driver: Driver | LazyDriver
+  device: DriverDevice
+  host: BaseHost
+  shared: Shared
+  clock: Clock
+  patience?: Partial<Patience> | undefined
+  /** Called for every failure, to count them. */
+  onFailure: () => void
+  /** Called once, when this instance should be stopped and another be started. */
+  onRestart: () => void
+}
+
+/** A state that has not changed is passed on at most once in this time, in milliseconds. */
+const stateInterval = 15_000
+/** Failures and things to tell are passed on at most once in this time, in milliseconds, after the first few. */
+const tellInterval = 1000
+const tellBurst = 10
+
+/**
+ * One run of a driver for one device, and all that the driver can reach.
+ *
+ * Invariants:
+ * - Whatever the driver throws, rejects with or never answers ends here.
+ * - One `desired` call is under way at a time; changes that come meanwhile are handed over together.
+ * - After `stop` nothing that the driver does has any effect, also when it would not stop.
+ */
+export class Instance {
+  readonly #options: InstanceOptions
+  readonly #patience: Patience
+  readonly #gate: Gate
+  #device: RunningDevice | undefined
+  #starting: Promise<void> = Promise.resolve()
+  /** Desired values that are to be handed over. */
+  #changes: Record<string, string> = {}
+  #handing = false
+  /** Subscriptions and webhooks of the driver. */
+  readonly #open = new Set<() => void>()
+  #closed = false
+  #ended: Promise<void> | undefined
+  #restarting = false
+  #state: { state: string; at: number } | undefined
+  #told = { left: tellBurst, at: 0 }
+
+  constructor(options: InstanceOptions) {
+    this.#options = options
+    this.#patience = { ...defaultPatience, ...options.patience }
+    const { device, host, clock } = options
+    const cycles = new Map<string, number>()
+    for (const { name, reportCycle } of device.spec.properties ?? []) {
+      if (reportCycle !== undefined && reportCycle > 0)
+        cycles.set(
+          name,
+          cycleOf('', reportCycle, () => undefined),
+        )
+    }
+    const onFlood = (replaced: number) =>
+      this.#failed(`the device reports too fast: ${replaced} values were replaced by newer ones within a second`)
+    this.#gate = new Gate({ keep: host.keep, cycles, clock, onFlood })
+  }
+
+  /** Starts the driver: at once when it is loaded and does not wait for anything. */
+  start(): void {
+    const { driver, device } = this.#options
+    try {
+      const started = 'load' in driver ? this.#load(driver) : driver.start(device, this.#host())
+      if (!(started instanceof Promise)) return void this.#begun(started)
+      this.#starting = within(started, this.#patience.start, 'the driver does not start').then(
+        (running) => this.#begun(running),
+        (error: unknown) => this.#broken(error),
+      )
+      // One that comes too late is not needed any more.
+      started.then((running) => (this.#closed ? running.stop() : undefined)).catch(() => undefined)
+    } catch (error) {
+      this.#broken(error)
+    }
+  }
+
+  desired(changes: Readonly<Record<string, string>>): void {
+    Object.assign(this.#changes, changes)
+    this.#hand()
+  }
+
+  /** Resolves when the driver has stopped, or would not within its time. */
+  stop(): Promise<void> {
+    this.#ended ??= this.#end()
+    return this.#ended
+  }
+
+  async #load(driver: LazyDriver): Promise<RunningDevice> {
+    const loaded = await driver.load()
+    if (this.#closed) throw new Error('stopped while it was loaded')
+    return await loaded.start(this.#options.device, this.#host())
+  }
+
+  #begun(running: RunningDevice): void {
+    if (this.#closed) return
+    this.#device = running
+    this.#hand()
+  }
+
+  /** The start failed. */
+  #broken(error: unknown): void {
+    if (this.#closed) return
+    this.#failed(explain(error))
+    this.#setState('unhealthy').catch((failed: unknown) => this.#failed(explain(failed)))
+    if (!(error instanceof Error) || error.name !== 'ConfigError') this.#restart()
+  }
+
+  #hand(): void {
+    const device = this.#device
+    if (device === undefined || this.#handing || this.#closed || Object.keys(this.#changes).length === 0) return
+    const changes = this.#changes
+    this.#changes = {}
+    try {
+      const done = device.desired(changes)
+      if (done instanceof Promise) this.#await(done)
+    } catch (error) {
+      this.#failed(explain(error))
+    }
+  }
+
+  #await(done: Promise<void>): void {
+    this.#handing = true
+    const what = 'the driver does not finish a write'
+    within(done, this.#patience.desired, what)
+      .catch((error: unknown) => {
+        this.#failed(explain(error))
+        if (error instanceof Late) this.#stuck()
+      })
+      .finally(() => {
+        this.#handing = false
+        this.#hand()
+      })
+      .catch(() => undefined)
+  }
+
+  #stuck(): void {
+    this.#setState('unhealthy').catch((error: unknown) => this.#failed(explain(error)))
+    this.#restart()
+  }
+
+  #restart(): void {
+    if (this.#restarting || this.#closed) return
+    this.#restarting = true
+    this.#options.onRestart()
+  }
+
+  async #end(): Promise<void> {
+    const { host } = this.#options
+    try {
+      // What it says while it stops still counts.
+      await within(this.#stopDevice(), this.#patience.stop, 'the driver does not stop')
+    } catch (error) {
+      this.#failed(explain(error))
+      host.log.error({ reason: explain(error) }, 'driver stop failed')
+    } finally {
+      this.#closed = true
+      this.#gate.close()
+      for (const close of this.#open) close()
+    }
+  }
+
+  async #stopDevice(): Promise<void> {
+    if (this.#device === undefined) {
+      // It is starting, or it never did: what comes of it is not wanted.
+      this.#closed = true
+      return
+    }
+    await this.#starting
+    await this.#device.stop()
+  }
+
+  #host(): DriverHost {
+    const { host, shared, clock } = this.#options
+    const guard: DriverHost['guard'] =
+      (act) =>
+      (...args) => {
+        if (this.#closed) return
+        try {
+          const done = act(...args)
+          if (done instanceof Promise) done.catch((error: unknown) => this.#failed(explain(error)))
+        } catch (error) {
+          this.#failed(explain(error))
+        }
+      }
+    return {
+      report: (values) => this.#gate.put(values),
+      state: (state) => this.#setState(state),
+      failed: (reason) => this.#failed(reason),
+      tell: (reason, message) => {
+        if (!this.#closed && this.#mayTell()) host.tell(reason, message)
+      },
+      restart: (reason) => {
+        if (this.#closed) return
+        this.#failed(reason)
+        this.#restart()
+      },
+      guard,
+      topics: {
+        subscribe: (filter, hear) => this.#leaving(shared.topics.subscribe(filter, guard(hear))),
+        publish: (message) => (this.#closed ? Promise.reject(new Error('stopped')) : shared.topics.publish(message)),
+      },
+      webhooks: {
+        open: async (path, hear) => {
+          const webhook = await shared.webhooks.open(path, hear)
+          this.#leaving(() => void webhook.close())
+          return webhook
+        },
+      },
+      clock,
+      random: host.random,
+      log: host.log,
+    }
+  }
+
+  /** Remembers what the driver may forget to close. */
+  #leaving(close: () => void): () => void {
+    if (this.#closed) close()
+    else this.#open.add(close)
+    return () => {
+      this.#open.delete(close)
+      close()
+    }
+  }
+
+  async #setState(state: DeviceState): Promise<void> {
+    const now = this.#options.clock.monotonic()
+    if (this.#closed || (this.#state?.state === state && now - this.#state.at < stateInterval)) return
+    this.#state = { state, at: now }
+    await this.#options.host.state(state)
+  }
+
+  #failed(reason: string): void {
+    if (this.#closed) return
+    this.#options.onFailure()
+    if (this.#mayTell()) this.#options.host.failed(reason)
+  }
+
+  #mayTell(): boolean {
+    const now = this.#options.clock.monotonic()
+    const gained = Math.floor((now - this.#told.at) / tellInterval)
+    if (gained > 0) this.#told = { left: Math.min(tellBurst, this.#told.left + gained), at: now }
+    return this.#told.left-- > 0
+  }
+}
+
+/** It took too long. */
+class Late extends Error {
+  override name = 'Late'
+}
+
+/** Settles as `promise` does, or rejects after `ms` milliseconds. */
+function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Late(`${what} within ${ms / 1000} s`)), ms)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
