@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import { type DownFrame, talkName } from '@kedge/shared/frames'
+import { type DownFrame, type Frame, talkName } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import { metricsText } from '@kedge/shared/metrics'
 import type { Key } from '@kedge/shared/objects'
+import type { NodeReport } from '@kedge/shared/reports'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { openStatusServer } from '@kedge/shared/status-server'
 import { version } from '@kedge/shared/version'
@@ -17,9 +18,11 @@ import { SimulatedRuntime } from './pods/simulated.ts'
 import { Drain } from './reports/drain.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
 import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
+import { storageCondition, tellDamage } from './reports/storage-condition.ts'
 import { databasePath, type EdgecoreSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
 import { Outbox } from './store/outbox.ts'
+import { renewing } from './store/renewal.ts'
 import { getMeta, Store, setMeta } from './store/store.ts'
 import { Conversation } from './sync/conversation.ts'
 import { Holding } from './sync/holding.ts'
@@ -31,6 +34,8 @@ export interface EdgecoreOptions {
   /** A draw from [0, 1). */
   random: () => number
   log: Log
+  /** Claims the data folder for this process, before its database is opened; throws when another holds it. */
+  claim?: () => void
 }
 
 export interface Edgecore extends Service {
@@ -40,11 +45,42 @@ export interface Edgecore extends Service {
   readonly inSync: boolean
 }
 
+export interface RunningEdgecore extends Edgecore {
+  /** Takes an error that nobody caught: true when edgecore goes on all the same. */
+  survive(error: unknown): boolean
+}
+
+/** Starts edgecore over its store, and again over a new one when that has to be opened anew. */
+export async function startEdgecore(options: EdgecoreOptions): Promise<RunningEdgecore> {
+  const { settings, clock, log, claim } = options
+  const running = await renewing<Edgecore>({
+    open: (damaged) => Store.open({ path: databasePath(settings.data), claim, clock, log, damaged }),
+    start: (store, before) => startParts({ ...options, store, before }),
+    log,
+  })
+  return {
+    get mqttPort() {
+      return running.current.mqttPort
+    },
+    get inSync() {
+      return running.current.inSync
+    },
+    survive: (error) => running.survive(error),
+    stop: () => running.stop(),
+  }
+}
+
+interface PartsOptions extends EdgecoreOptions {
+  store: Store
+  /** What ran until now: local clients find the same port again. */
+  before: Edgecore | undefined
+}
+
 /**
  * Builds edgecore in the order of the flow: the store; what runs from it, with or without a cloud; and last the link,
  * which brings changes down to it and takes reports up. When a part cannot start, those before it are stopped again.
  */
-export async function startEdgecore({ settings, clock, random, log }: EdgecoreOptions): Promise<Edgecore> {
+async function startParts({ settings, clock, random, log, store, before }: PartsOptions): Promise<Edgecore> {
   const started: Service[] = []
   const add = <T extends Service>(service: T): T => {
     started.push(service)
@@ -52,16 +88,18 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
   }
   const stop = () => stopAll(started, (error) => log.error({ reason: explain(error) }, 'stop failed'))
   try {
-    const store = Store.open({ path: databasePath(settings.data), clock, log })
-    add({ stop: async () => store.close() })
     const objects = new Objects(store.db)
     const outbox = new Outbox(store.db, clock)
     const holding = new Holding(store, objects, usable)
     const conditions = new NodeConditions()
+    conditions.add(() => storageCondition(store))
+    store.onFault(() => conditions.changed())
     const common = { conditions, store, objects, outbox, clock, log, nodeName: settings.nodeName }
 
     const runtime = await SimulatedRuntime.open({ store, clock, scheduler: systemScheduler, bootId: bootId() })
-    const devices = add(await startDevices({ ...common, host: settings.mqttHost, port: settings.mqttPort, random }))
+    const devices = add(
+      await startDevices({ ...common, host: settings.mqttHost, port: before?.mqttPort ?? settings.mqttPort, random }),
+    )
     const pods = add(
       startPods({
         ...common,
@@ -84,6 +122,14 @@ export async function startEdgecore({ settings, clock, random, log }: EdgecoreOp
       const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
       log.info({ host, port: status.port }, 'metrics served')
     }
+    store.onFault(() => {
+      if (store.fault !== undefined || store.inMemory) return
+      log.info({}, 'taking up what could not be written')
+      nodeStatus.again()
+      pods.wake([])
+      devices.wake([]).catch((error: unknown) => log.error({ reason: explain(error) }, 'devices not applied'))
+    })
+    await tellDamage({ store, outbox, clock, nodeName: settings.nodeName })
     cloud?.start()
     log.info({ cloud: settings.cloud ?? 'none', mqttPort: devices.port }, 'edgecore started')
     return {
@@ -149,9 +195,11 @@ function openCloud({
     log,
   })
   const drain = new Drain({ store, outbox, box: boxOf(store), send: (frame) => link.send(frame), clock, log })
+  nodeStatus.onUnkept((report) => link.send(unkeptFrame(report)))
   const begin = () => {
     conversation.up()
     drain.up()
+    if (nodeStatus.unkept) link.send(unkeptFrame(nodeStatus.unkept))
   }
   const link = new CloudLink({
     url: settings.cloud ?? '',
@@ -185,11 +233,17 @@ function openCloud({
   }
 }
 
+/** What the disk did not take goes out in a box of its own, whose answers nobody waits for. */
+function unkeptFrame(report: NodeReport): Frame<'reports'> {
+  return { is: 'reports', box: 'memory', items: [{ seq: 1, version: 1, report }] }
+}
+
 /** The name of this node's outbox: made with the database and gone with it. */
 function boxOf(store: Store): string {
   const known = getMeta(store.db, 'box')
   if (known !== undefined) return known
   const box = randomUUID().slice(0, 8)
-  setMeta(store.db, 'box', box)
+  // What was never written down is not missed: the outbox takes nothing either.
+  if (store.fault === undefined) setMeta(store.db, 'box', box)
   return box
 }

@@ -3,9 +3,10 @@ import { setFlagsFromString } from 'node:v8'
 import { systemClock } from '@kedge/shared/clock'
 import { loadSettings } from '@kedge/shared/load-settings'
 import { openLog } from '@kedge/shared/log'
-import { holdPidFile } from '@kedge/shared/pid-file'
+import { holdPidFile, type PidFile } from '@kedge/shared/pid-file'
 import { dieLoudly, runProgram, untilSignal } from '@kedge/shared/program'
 import { version } from '@kedge/shared/version'
+import type { RunningEdgecore } from './edgecore.ts'
 import { edgecoreProgram } from './settings.ts'
 
 await runProgram('edgecore', async () => {
@@ -16,13 +17,18 @@ await runProgram('edgecore', async () => {
   const settings = await loadSettings(edgecoreProgram)
   if (settings === undefined) return
   const log = openLog({ level: settings.logLevel, program: 'edgecore', version }).child({ node: settings.nodeName })
-  dieLoudly(log)
-  const pidFile = holdPidFile(join(settings.data, 'edgecore.pid'), `the data folder ${settings.data}`)
+  let edgecore: RunningEdgecore | undefined
+  dieLoudly(log, (error) => edgecore?.survive(error) ?? false)
+  let pidFile: PidFile | undefined
+  const claim = () => {
+    pidFile ??= holdPidFile(join(settings.data, 'edgecore.pid'), `the data folder ${settings.data}`)
+  }
   try {
     const { startEdgecore } = await import('./edgecore.ts')
-    await untilSignal(await startEdgecore({ settings, clock: systemClock, random: Math.random, log }), log)
+    edgecore = await startEdgecore({ settings, clock: systemClock, random: Math.random, log, claim })
+    await untilSignal(edgecore, log)
   } finally {
-    pidFile.release()
+    pidFile?.release()
   }
 })
 

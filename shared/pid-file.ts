@@ -28,7 +28,16 @@ export function holdPidFile(path: string, what: string): PidFile {
     if (attempt === 3) throw new Error(`take ${path}: it comes back as often as it is removed`)
     rmSync(path, { force: true })
   }
-  return { release: () => rmSync(path, { force: true }) }
+  return { release: () => remove(path) }
+}
+
+/** One that stays behind, on a disk that takes no write any more, names a process that has ended. */
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch (error) {
+    if (codeOf(error) !== 'EROFS' && codeOf(error) !== 'EIO') throw error
+  }
 }
 
 /** Creates the file, unless there is one. */

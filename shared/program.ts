@@ -30,9 +30,13 @@ export async function untilSignal(service: Service, log: Log): Promise<void> {
   log.info({}, 'stopped')
 }
 
-/** A fault that nobody caught is told as a log line before the process ends; whoever supervises starts it again. */
-export function dieLoudly(log: Log): void {
+/**
+ * A fault that nobody caught is told as a log line before the process ends; whoever supervises starts it again. Unless
+ * `survive` knows the error and says that the program goes on.
+ */
+export function dieLoudly(log: Log, survive: (error: unknown) => boolean = () => false): void {
   process.on('uncaughtException', (error) => {
+    if (survive(error)) return
     log.fatal({ stack: error.stack ?? String(error) }, 'uncaught fault')
     process.exit(1)
   })

@@ -11,6 +11,7 @@ import {
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
+import { StorageError } from '../store/faults.ts'
 import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
@@ -91,7 +92,11 @@ export class Engine {
   /** Takes up where the last run stopped; call it once, before anything else. */
   async start(): Promise<void> {
     this.#cloud.load(this.#table)
-    await this.wake(this.#cloud.allKeys())
+    await this.wake(this.#cloud.allKeys()).catch((error: unknown) => {
+      if (!(error instanceof StorageError)) throw error
+      // A disk that takes no write: it goes on as the last run left it, and `recover` has seen to another try.
+      this.#options.log.error({ reason: explain(error) }, 'devices not applied')
+    })
   }
 
   /**

@@ -1,3 +1,4 @@
+import { StorageError } from '../store/faults.ts'
 import type { Store } from '../store/store.ts'
 import type { PodName } from './runtime.ts'
 import { type ContainerRow, Row } from './simulated-life.ts'
@@ -5,7 +6,10 @@ import { type ContainerRow, Row } from './simulated-life.ts'
 /**
  * The table of the simulated engine, with a copy in memory.
  *
- * Invariant: the copy holds what is on disk, so it changes after the commit and not before.
+ * Invariants:
+ * - The copy holds what is on disk, so it changes after the commit and not before.
+ * - While the disk takes no write the copy goes on alone, as the containers of a real engine do; what it is ahead by is
+ *   written with the next change that the disk takes.
  */
 export class Rows {
   readonly #store: Store
@@ -14,6 +18,8 @@ export class Rows {
   readonly #delete
   readonly #rows = new Map<string, Row>()
   readonly #byPod = new Map<string, Map<string, Row>>()
+  /** Ids of rows that the disk did not take. */
+  readonly #behind = new Set<string>()
 
   constructor(store: Store) {
     this.#store = store
@@ -46,11 +52,8 @@ export class Rows {
 
   async put(rows: readonly Row[]): Promise<void> {
     if (rows.length === 0) return
-    await this.#store.commit(() => {
-      for (const row of rows) {
-        const container = row.is === 'container' ? row.name : ''
-        this.#insert.run(row.id, podOf(row.pod), row.pod.uid, container, JSON.stringify(row))
-      }
+    await this.#commit(rows, () => {
+      for (const row of rows) this.#write(row)
     })
     for (const row of rows) this.#keep(row)
   }
@@ -59,7 +62,7 @@ export class Rows {
   async end(rows: readonly ContainerRow[]): Promise<void> {
     if (rows.length === 0) return
     const ended = rows.map((row) => ({ ...row, ended: true }))
-    await this.#store.commit(() => {
+    await this.#commit(ended, () => {
       for (const row of ended) this.#update.run(JSON.stringify(row), row.id)
     })
     for (const row of ended) if (this.#rows.has(row.id)) this.#keep(row)
@@ -68,10 +71,35 @@ export class Rows {
   async drop(ids: readonly string[]): Promise<void> {
     const rows = ids.flatMap((id) => this.#rows.get(id) ?? [])
     if (rows.length === 0) return
-    await this.#store.commit(() => {
+    await this.#commit(rows, () => {
       for (const { id } of rows) this.#delete.run(id)
     })
     for (const row of rows) this.#forget(row)
+  }
+
+  async #commit(rows: readonly Row[], write: () => void): Promise<void> {
+    const behind = [...this.#behind]
+    try {
+      await this.#store.commit(() => {
+        for (const id of behind) this.#catchUp(id)
+        write()
+      })
+      for (const id of behind) this.#behind.delete(id)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      for (const { id } of rows) this.#behind.add(id)
+    }
+  }
+
+  #catchUp(id: string): void {
+    const row = this.#rows.get(id)
+    if (row === undefined) this.#delete.run(id)
+    else this.#write(row)
+  }
+
+  #write(row: Row): void {
+    const container = row.is === 'container' ? row.name : ''
+    this.#insert.run(row.id, podOf(row.pod), row.pod.uid, container, JSON.stringify(row))
   }
 
   #keep(row: Row): void {

@@ -6,6 +6,7 @@ import type { Service } from '@kedge/shared/service'
 import { version } from '@kedge/shared/version'
 import type { Runtime } from '../pods/runtime.ts'
 import { type Scheduler, systemScheduler } from '../pods/scheduler.ts'
+import { StorageError } from '../store/faults.ts'
 import type { Outbox } from '../store/outbox.ts'
 import { getMeta, type Store, setMeta } from '../store/store.ts'
 import { NodeConditions } from './node-conditions.ts'
@@ -32,6 +33,10 @@ export interface NodeStatus extends Service {
   look(): Promise<void>
   /** Reports once more what was reported last. */
   again(): void
+  /** The newest report when the disk did not take it, or undefined: what the outbox has is then older. */
+  readonly unkept: NodeReport | undefined
+  /** Calls `listener` with each report that the disk did not take: it goes to the cloud from memory or not at all. */
+  onUnkept(listener: (report: NodeReport) => void): void
 }
 
 export { bootId, internalIP } from './node-facts.ts'
@@ -46,7 +51,9 @@ const metaName = 'node-report'
 /**
  * Reports on the node itself at the start and whenever something other than the time has changed.
  *
- * Invariant: the last report is kept with the outbox row, in one transaction; the times in it live on over restarts.
+ * Invariants:
+ * - The last report is kept with the outbox row, in one transaction; the times in it live on over restarts.
+ * - A disk that takes no write does not silence the node: its reports then go out from memory, every minute.
  */
 export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   const { store, outbox, clock, log, scheduler = systemScheduler, runtime, dataDir } = options
@@ -60,6 +67,8 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   /** Another look follows the one under way, and soon. */
   let again = false
   let soon = false
+  let unkept: NodeReport | undefined
+  const listeners: ((report: NodeReport) => void)[] = []
 
   async function find(): Promise<NodeReport> {
     const facts = await (options.facts ?? readNodeFacts)(dataDir)
@@ -69,7 +78,7 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
     )
     const { nodeName } = options
     const { name, notice } = runtime
-    const previous = readLast(store)
+    const previous = unkept ?? readLast(store)
     return nodeReport({
       ...{ nodeName, facts, version, arch: process.arch, platform: process.platform, now: clock.now() },
       runtime: { name, ...engine, ...(notice && { notice }) },
@@ -83,16 +92,27 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
     try {
       const report = await find()
       const last = readLast(store)
-      if (!first && last && sameNode(last, report)) return
+      if (!first && unkept === undefined && last && sameNode(last, report)) return
       first = false
+      await keep(report)
+    } catch (error) {
+      first = true
+      log.warn({ reason: explain(error), retryMs: everyMs }, 'node report failed')
+    }
+  }
+
+  async function keep(report: NodeReport): Promise<void> {
+    try {
       await store.commit(() => {
         setMeta(store.db, metaName, JSON.stringify(report))
         outbox.add(report)
       })
+      unkept = undefined
       log.debug({ report }, 'node reported')
     } catch (error) {
-      first = true
-      log.warn({ reason: explain(error), retryMs: everyMs }, 'node report failed')
+      if (!(error instanceof StorageError)) throw error
+      unkept = report
+      for (const listener of listeners) listener(report)
     }
   }
 
@@ -124,6 +144,10 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
       first = true
       lookSoon(0)
     },
+    get unkept() {
+      return unkept
+    },
+    onUnkept: (listener) => void listeners.push(listener),
     async stop() {
       stopped = true
       cancel()

@@ -1,11 +1,11 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
-import { explain } from '@kedge/shared/errors'
+import { explain, UserError } from '@kedge/shared/errors'
 import { GroupCommit } from '@kedge/shared/group-commit'
 import type { Log } from '@kedge/shared/log'
 import type { Database } from '@kedge/shared/sqlite'
-import { closeQuietly, openDatabase } from './database.ts'
+import { CorruptDatabase, closeQuietly, openDatabase } from './database.ts'
 import { diagnose, faultOfWriting, faultReason, StorageError, type StorageFault } from './faults.ts'
 import { openInMemory } from './memory.ts'
 import { setMeta } from './meta.ts'
@@ -19,8 +19,12 @@ export interface StoreOptions {
   path: string
   clock: Clock
   log: Log
+  /** Called before the database is opened for writing; throws when that may not be. */
+  claim?: (() => void) | undefined
   /** Least milliseconds between two commits of writes that are `spaced`. */
   commitInterval?: number
+  /** An error that its file gave before: it is replaced, whatever a check of it says now. */
+  damaged?: unknown
   /** Milliseconds between two tries while the disk takes no write. */
   retryEvery?: number
 }
@@ -78,9 +82,11 @@ export class Store {
     const { path, clock, log } = options
     try {
       mkdirSync(dirname(path), { recursive: true })
+      options.claim?.()
       return new Store(options, openOrReplace(options))
     } catch (error) {
       const fault = diagnose(error, dirname(path))
+      if (error instanceof UserError) throw error
       if (fault === undefined) throw new Error(`open the database ${path}`, { cause: error })
       log.error({ path, ...fault }, 'database cannot be written, read from memory')
       return new Store(options, openInMemory(path, { now: clock.now(), log }), fault)
@@ -181,9 +187,10 @@ export class Store {
   }
 }
 
-function openOrReplace({ path, clock, log }: StoreOptions): Database {
+function openOrReplace({ path, clock, log, damaged }: StoreOptions): Database {
   finishReplacement(path, clock.now())
   try {
+    if (damaged !== undefined && existsSync(path)) throw new CorruptDatabase('damaged', { cause: damaged })
     return openDatabase(path, log)
   } catch (error) {
     if (faultReason(error) !== 'Corrupt') throw error
