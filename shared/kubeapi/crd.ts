@@ -60,6 +60,7 @@ function kindOf({ spec, status, metadata }: KubeObject, version: Json, definitio
     custom: true,
     schema: definition.schemas.get(`${group}/${version.name}`) ?? {},
     definition,
+    naming: namingOf(version),
     columns: customColumns(asArray(version.additionalPrinterColumns)),
     deprecated: version.deprecated === true ? deprecation(group, version, names.kind) : undefined,
     selectableFields: asArray(version.selectableFields).map((one) => String(asObject(one).jsonPath).replace(/^\./, '')),
@@ -68,6 +69,11 @@ function kindOf({ spec, status, metadata }: KubeObject, version: Json, definitio
 
 function deprecation(group: string, { name, deprecationWarning }: Json, kind: unknown): string {
   return typeof deprecationWarning === 'string' ? deprecationWarning : `${group}/${name} ${kind} is deprecated`
+}
+
+function namingOf({ schema }: Json): Schema | undefined {
+  const { metadata } = asObject(asObject(asObject(schema).openAPIV3Schema).properties)
+  return Object.keys(asObject(asObject(metadata).properties)).length === 0 ? undefined : (metadata as Schema)
 }
 
 /** The schema of a version with what every object has. */

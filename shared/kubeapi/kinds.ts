@@ -33,6 +33,8 @@ export interface ApiKind {
   schema: Schema
   /** Custom kinds only. */
   definition?: Definition
+  /** Custom kinds only: what the definition asks of metadata.name and metadata.generateName. */
+  naming?: Schema
   columns: Column[]
   /** Set on a deprecated version: the text of the `Warning` header. */
   deprecated?: string

@@ -1,7 +1,8 @@
 import type { Strategy } from './strategy.ts'
 import { configMapStrategy, secretStrategy } from './strategy-config.ts'
 import { crdStrategy } from './strategy-crd.ts'
-import { csrStrategy, eventStrategy, leaseStrategy, namespaceStrategy, nodeStrategy } from './strategy-others.ts'
+import { csrStrategy } from './strategy-csr.ts'
+import { eventStrategy, leaseStrategy, namespaceStrategy, nodeStrategy } from './strategy-others.ts'
 import { podStrategy } from './strategy-pod.ts'
 
 /** By storage: `pods`, `leases.coordination.k8s.io`. */

@@ -1,8 +1,8 @@
 import { canonical } from '../canonical.ts'
-import { type Cause, duplicate, forbidden, invalid, required } from './causes.ts'
+import { type Cause, duplicate, invalid, required } from './causes.ts'
 import { labelValueFaults, qualifiedNameFaults } from './names.ts'
 import { asArray, asObject, type Json } from './schema.ts'
-import type { CheckInput, Strategy } from './strategy.ts'
+import type { Strategy } from './strategy.ts'
 
 const nameLabel = 'kubernetes.io/metadata.name'
 
@@ -102,54 +102,4 @@ function checkEventNamespace({
   const cluster = namespace === '' || namespace === 'default' || (timed && namespace === 'kube-system')
   const fits = about === '' ? cluster : timed || about === namespace
   return fits ? [] : [invalid(field, about, 'does not match event.namespace')]
-}
-
-export const csrStrategy: Strategy = { check: checkRequest }
-
-function checkRequest({ object, old, subresource }: CheckInput): Cause[] {
-  const spec = asObject(object.spec)
-  const causes: Cause[] = []
-  if (old === undefined) causes.push(...checkNewRequest(spec))
-  else if (canonical(spec) !== canonical(old.spec)) causes.push(forbidden('spec', 'field is immutable'))
-  const conditions = asArray(object.status?.conditions).map(asObject)
-  const types = new Set(conditions.map(({ type }) => type))
-  if (types.has('Approved') && types.has('Denied')) {
-    causes.push(invalid('status.conditions', 'Denied', 'Approved and Denied conditions are mutually exclusive'))
-  }
-  if (old !== undefined && subresource !== 'approval') causes.push(...checkApprovals(conditions, old.status))
-  return causes
-}
-
-function checkNewRequest(spec: Json): Cause[] {
-  const causes: Cause[] = []
-  const pem = Buffer.from(String(spec.request ?? ''), 'base64').toString('utf8')
-  if (spec.request !== undefined && !pem.includes('-----BEGIN CERTIFICATE REQUEST-----')) {
-    causes.push(invalid('spec.request', spec.request, 'PEM block type must be CERTIFICATE REQUEST'))
-  }
-  const signer = spec.signerName
-  if (typeof signer === 'string' && signer !== '' && !/^[a-z0-9.-]+\.[a-z0-9.-]+\/.+$/.test(signer)) {
-    const form = 'must be a fully qualified domain and path of the form "example.com/signer-name"'
-    causes.push(invalid('spec.signerName', signer, form))
-  }
-  if (asArray(spec.usages).length === 0) causes.push(required('spec.usages', 'usages field is required'))
-  if (typeof spec.expirationSeconds === 'number' && spec.expirationSeconds < 600) {
-    causes.push(
-      invalid(
-        'spec.expirationSeconds',
-        spec.expirationSeconds,
-        'may not specify a duration less than 600 seconds (10 minutes)',
-      ),
-    )
-  }
-  return causes
-}
-
-/** Who may sign cannot by that approve: only the approval subresource adds or removes these conditions. */
-function checkApprovals(conditions: Json[], oldStatus: unknown): Cause[] {
-  const before = asArray(asObject(oldStatus).conditions).map(asObject)
-  return ['Approved', 'Denied']
-    .filter((type) => conditions.some((one) => one.type === type) !== before.some((one) => one.type === type))
-    .map((type) =>
-      forbidden('status.conditions', `updates may not add or remove a condition of type ${JSON.stringify(type)}`),
-    )
 }

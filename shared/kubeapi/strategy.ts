@@ -28,6 +28,8 @@ export interface Strategy {
   prepare?(object: KubeObject): void
   /** After defaults, on update of the object itself. */
   prepareUpdate?(object: KubeObject, old: KubeObject): void
+  /** On update of a subresource. `now` is RFC 3339. */
+  prepareStatus?(object: KubeObject, old: KubeObject, write: { subresource: string; now: string | undefined }): void
   check?(input: CheckInput): Cause[]
   warnings?(object: KubeObject): string[]
 }

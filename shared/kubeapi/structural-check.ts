@@ -19,7 +19,33 @@ export function checkStructural(root: unknown, at: string): { causes: Cause[]; w
     out.causes.push(fault)
   }
   checkSchema(schema, at, '', out)
+  out.causes.push(...checkTop(asObject(schema.properties), at))
   return out
+}
+
+/** What every object has is described by the API itself: a schema may only restrict how objects are named. */
+function checkTop({ apiVersion, kind, metadata }: Json, at: string): Cause[] {
+  const causes = Object.entries({ apiVersion, kind }).flatMap(([name, field]) =>
+    field === undefined ? [] : checkType(asObject(field), 'string', `${at}.properties[${name}].type`),
+  )
+  if (metadata === undefined) return causes
+  const where = `${at}.properties[metadata]`
+  const { type: _type, properties, ...others } = asObject(metadata)
+  const { name, generateName, ...fields } = asObject(properties)
+  causes.push(...checkType(asObject(metadata), 'object', `${where}.type`))
+  for (const [field, schema] of Object.entries({ name, generateName })) {
+    if (asObject(schema).default === undefined) continue
+    causes.push(forbidden(`${where}.properties[${field}].default`, 'must not be set in top-level metadata'))
+  }
+  if (Object.keys({ ...others, ...fields }).length > 0) {
+    const detail = 'must not specify anything other than name and generateName, but metadata is implicitly specified'
+    causes.push(forbidden(where, detail))
+  }
+  return causes
+}
+
+function checkType({ type }: Json, wanted: string, at: string): Cause[] {
+  return type === wanted ? [] : [invalid(at, type ?? '', `must be ${wanted}`)]
 }
 
 interface Found {

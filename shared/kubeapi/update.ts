@@ -1,4 +1,5 @@
 import { canonical } from '../canonical.ts'
+import { rfc3339 } from '../clock.ts'
 import type { KubeObject } from '../objects.ts'
 import { invalid as invalidField } from './causes.ts'
 import { fromStorage, toStorage } from './convert.ts'
@@ -35,6 +36,7 @@ export function update(context: WriteContext, { name, subresource, change, patch
       ...(subresource === '' ? {} : { subresource }),
       object: draft,
       old,
+      now: rfc3339(context.now),
     }),
   )
   const next = finished(context, toStorage(kind, object))

@@ -21,7 +21,7 @@ export interface AdmitRequest {
   object: unknown
   /** The stored object, in the version of `kind`: for updates, and for `binding` the pod. */
   old?: KubeObject
-  /** RFC 3339: the time that a binding notes in the conditions of the pod. */
+  /** RFC 3339: the time that is noted in conditions, for subresources. */
   now?: string
 }
 
@@ -112,6 +112,7 @@ function toUpdate(request: AdmitRequest & { old: KubeObject }, strategy: Strateg
   const metadata = metadataForUpdate(metaOf(next), metaOf(old))
   if (subresource !== undefined) {
     keepAllBut(part(subresource), next, old)
+    strategy.prepareStatus?.(next, old, { subresource, now: request.now })
     setMetadata(
       next,
       strategy.metadataOnStatus === true ? { ...metadata, ownerReferences: old.metadata.ownerReferences } : metaOf(old),
@@ -168,10 +169,17 @@ function faults({ kind, operation, old, subresource }: AdmitRequest, strategy: S
   if (operation === 'update' && old !== undefined) causes.push(...checkMetadataUpdate(metadata, metaOf(old)))
   if (kind.custom) {
     const { metadata: _metadata, ...rest } = next
-    causes.push(...check(kind.schema, { ...rest, metadata: {} }))
+    causes.push(...check(kind.schema, { ...rest, metadata: {} }), ...namingFaults(kind, metadata))
   } else causes.push(...lacking(kind.schema, next))
   causes.push(...(strategy.check?.({ object: next, old, subresource }) ?? []))
   return causes
+}
+
+/** Of metadata a definition may restrict these two. */
+function namingFaults({ naming }: ApiKind, { name, generateName }: Json): Cause[] {
+  if (naming === undefined) return []
+  const given = Object.entries({ name, generateName }).filter(([, value]) => value !== undefined)
+  return check(naming, Object.fromEntries(given), 'metadata')
 }
 
 /** Kubernetes' advice for the finalizers of custom resources. */

@@ -12,6 +12,7 @@ let lamps: string
 const schema = {
   type: 'object',
   properties: {
+    metadata: { type: 'object', properties: { name: { type: 'string', pattern: '^[^x]' } } },
     spec: {
       type: 'object',
       required: ['room'],
@@ -108,6 +109,14 @@ describe('a CustomResourceDefinition', () => {
     expect(body).toMatchObject({ code: 422, reason: 'Invalid' })
     expect(body.details.causes.map(({ field }: Body) => field)).toContain('metadata.name')
   })
+
+  it('is refused when it describes what the API itself does', async () => {
+    const bad = structuredClone(lampDefinition())
+    bad.spec.versions[0].schema.openAPIV3Schema.properties.metadata = { type: 'object', required: ['labels'] }
+    const { body } = await kube.create(definitions, bad)
+    expect(body).toMatchObject({ code: 422, reason: 'Invalid' })
+    expect(body.message).toContain('must not specify anything other than name and generateName')
+  })
 })
 
 describe('custom resources', () => {
@@ -120,6 +129,12 @@ describe('custom resources', () => {
     expect((await merge(path, { metadata: { labels: { a: 'b' } } })).body.metadata.generation).toBe(1)
     expect((await merge(path, { spec: { level: 60 } })).body.metadata.generation).toBe(2)
     expect((await merge(`${path}/status`, { status: { on: true } })).body.metadata.generation).toBe(2)
+  })
+
+  it('are named as their definition says', async () => {
+    const { body } = await kube.create(lamps, lamp({ room: 'hall' }, 'x-lamp'))
+    expect(body).toMatchObject({ code: 422, details: { causes: [{ field: 'metadata.name' }] } })
+    expect(body.message).toContain("metadata.name in body should match '^[^x]'")
   })
 
   it('warn of unknown fields', async ({ skip }) => {

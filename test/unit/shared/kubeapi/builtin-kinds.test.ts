@@ -256,22 +256,53 @@ describe('certificate signing requests', () => {
     ],
   ])('%j', (content, expected) => expect(told(created(kind, { spec: content }))).toEqual(expected))
 
+  it.each([
+    [['client auth', 'client auth'], 'spec.usages[1]: Duplicate value: "client auth"'],
+    [['client auth', 'tea'], 'spec.usages[1]: Unsupported value: "tea": supported values: "any", "cert sign"'],
+  ])('with usages %j are refused', (usages, expected) => {
+    expect(told(created(kind, { spec: { ...spec, usages } }))[0]).toContain(expected)
+  })
+
   it('start with no status, and keep what they ask for', () => {
     expect(created(kind, { spec, status: approved }).object.status).toBeUndefined()
     const changed = { spec: { ...spec, usages: ['server auth'] } }
-    expect(told(updated('CertificateSigningRequest', { spec }, changed))).toEqual([
-      'spec: Forbidden: field is immutable',
-    ])
+    const { object, causes } = updated('CertificateSigningRequest', { spec }, changed)
+    expect({ causes, spec: object.spec }).toEqual({ causes: [], spec })
   })
 
   it('are approved through approval only', () => {
     const { object, causes } = updated('CertificateSigningRequest', { spec }, { status: approved }, 'approval')
     expect({ causes, status: object.status }).toEqual({ causes: [], status: approved })
     expect(told(updated('CertificateSigningRequest', { spec }, { status: approved }, 'status'))).toEqual([
-      'status.conditions: Forbidden: updates may not add or remove a condition of type "Approved"',
+      'status.conditions: Forbidden: updates may not add a condition of type "Approved"',
     ])
     expect(told(updated('CertificateSigningRequest', { spec }, { status: denied }, 'approval'))).toEqual([
-      'status.conditions: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
+      'status.conditions[1].type: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
+    ])
+  })
+
+  it.each([
+    [[], 'status.conditions: Forbidden: updates may not remove a condition of type "Approved"'],
+    [
+      [{ type: 'Approved', status: 'False' }],
+      'status.conditions[0].status: Unsupported value: "False": supported values: "True"',
+    ],
+    [[...approved.conditions, ...approved.conditions], 'status.conditions[1].type: Duplicate value: "Approved"'],
+  ])('stay approved, once: %j', (conditions, expected) => {
+    const old = { ...created(kind, { spec }).object, status: approved }
+    const object = { ...old, status: { conditions } }
+    const admitted = admit({ kind, operation: 'update', subresource: 'approval', object, old })
+    expect(told(admitted)).toEqual([expected])
+  })
+
+  it.each([
+    ['nothing', 'must contain at least one CERTIFICATE PEM block'],
+    ['-----BEGIN KEY-----\nAAAA\n-----END KEY-----\n', 'only CERTIFICATE PEM blocks are allowed, found "KEY"'],
+    ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', 'x509: malformed certificate'],
+  ])('take no certificate that is none: %j', (text, fault) => {
+    const status = { certificate: coded(text) }
+    expect(told(updated('CertificateSigningRequest', { spec }, { status }, 'status'))).toEqual([
+      `status.certificate: Invalid value: "<certificate data>": ${fault}`,
     ])
   })
 })

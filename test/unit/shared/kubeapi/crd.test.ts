@@ -1,9 +1,10 @@
 import { establish, kindsOf } from '@kedge/shared/kubeapi/crd'
 import type { Schema } from '@kedge/shared/kubeapi/schema'
 import { admit } from '@kedge/shared/kubeapi/validate'
+import { must } from '@kedge/shared/must'
 import type { KubeObject } from '@kedge/shared/objects'
 import { describe, expect, it } from 'vitest'
-import { builtIn, thingCrd, thingKind, told } from '../../../support/kinds.ts'
+import { builtIn, created, thingCrd, thingKind, told } from '../../../support/kinds.ts'
 
 const kind = builtIn('CustomResourceDefinition')
 const now = '2026-01-01T00:00:00Z'
@@ -192,6 +193,38 @@ describe('definitions', () => {
     expect(told(define({ 'spec.versions.0.name': 'v2' }, old, old))).toEqual([
       'status.storedVersions[0]: Invalid value: "v1": must appear in spec.versions',
     ])
+  })
+})
+
+describe('the metadata that a schema describes', () => {
+  const top = (properties: Record<string, unknown>) =>
+    define({ 'spec.versions.0.schema': { openAPIV3Schema: { type: 'object', properties } } })
+  const implied =
+    'Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified'
+
+  it.each<[Record<string, unknown>, string[]]>([
+    [{ metadata: { type: 'object' }, kind: { type: 'string' }, apiVersion: { type: 'string' } }, []],
+    [{ metadata: { type: 'object', properties: { name: { type: 'string', maxLength: 3 } } } }, []],
+    [{ metadata: { type: 'string' } }, [`${at}.properties[metadata].type: Invalid value: "string": must be object`]],
+    [
+      { metadata: { type: 'object', properties: { labels: { type: 'object' } } } },
+      [`${at}.properties[metadata]: ${implied}`],
+    ],
+    [{ metadata: { type: 'object', required: ['name'] } }, [`${at}.properties[metadata]: ${implied}`]],
+    [
+      { metadata: { type: 'object', properties: { name: { type: 'string', default: 'x' } } } },
+      [`${at}.properties[metadata].properties[name].default: Forbidden: must not be set in top-level metadata`],
+    ],
+    [{ kind: { type: 'integer' } }, [`${at}.properties[kind].type: Invalid value: "integer": must be string`]],
+  ])('is only how objects are named: %j', (properties, expected) => expect(told(top(properties))).toEqual(expected))
+
+  it('holds names to what it says', () => {
+    const naming = { type: 'object', properties: { name: { type: 'string', pattern: '^a' } } }
+    const { object } = top({ metadata: naming })
+    const thing = must(kindsOf(establish(object, [], '2026-01-01T00:00:00Z'))[0], 'Thing')
+    const named = (name: string) => told(created(thing, { metadata: { name, namespace: 'default' } }))
+    expect(named('abc')).toEqual([])
+    expect(named('b')).toEqual([`metadata.name: Invalid value: "b": metadata.name in body should match '^a'`])
   })
 })
 
