@@ -1,6 +1,7 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import * as z from 'zod'
 import { explain } from './errors.ts'
+import { frameDictionary } from './frame-dictionary.ts'
 import { isKey, type Key, type KubeObject } from './objects.ts'
 import { Report } from './reports.ts'
 
@@ -8,9 +9,19 @@ import { Report } from './reports.ts'
  * Every message on the cloud link. `docs/PROTOCOL.md` has the conversation; this file is the vocabulary.
  *
  * History of `protocolVersion`:
- * 1 (0.1.0): the first.
+ * 1: the first.
+ * 2 (0.1.0): comparison by buckets, large objects in pieces, `confirm`, `applied` with all that is refused.
  */
-export const protocolVersion = 1
+export const protocolVersion = 2
+/** The oldest version that this program still speaks. */
+export const oldestProtocol = 1
+
+/** Buckets that a set is compared in, at most. */
+export const maxBuckets = 4096
+/** No packed object is larger than this, and none unpacks to more; in bytes. */
+export const maxObjectBytes = 8 * 1024 * 1024
+/** No piece of a packed object is larger than this, in bytes. */
+export const maxPieceBytes = 64 * 1024
 
 const KeyText = z.custom<Key>(
   (value) => typeof value === 'string' && isKey(value),
@@ -24,6 +35,8 @@ const Revision = z.int().nonnegative()
  * older one is ignored, at both ends.
  */
 const Talk = z.string().regex(/^[\w-]{1,32}\.\d{1,9}$/, 'not a talk such as k3f9.12')
+/** Numbers the questions of one conversation: an answer to an older one is not mixed up with that to a newer one. */
+const Ask = z.int().nonnegative()
 const Box = z.string().min(1).max(64)
 const Content = z.custom<KubeObject>(
   (value) => typeof value === 'object' && value !== null && 'metadata' in value,
@@ -33,7 +46,10 @@ const Content = z.custom<KubeObject>(
 /** Opens a conversation: "this is what I hold". Sent on connecting and after any doubt. */
 const Have = z.object({
   is: z.literal('have'),
+  /** The oldest version that the edge speaks; the only one when it does not say `speaks`. */
   protocol: z.int().positive(),
+  /** The newest version that the edge speaks. The cloud answers in the newest that both speak. */
+  speaks: z.int().positive().optional(),
   talk: Talk,
   /** Empty when the edge holds nothing yet. */
   epoch: z.string().max(64),
@@ -44,12 +60,37 @@ const Have = z.object({
   why: z.enum(['connect', 'gap', 'epoch', 'digest', 'malformed', 'silence']),
   /** Version of edgecore, for people. */
   edgecore: z.string().max(64),
+  /** Packed objects that the edge has begun to receive: of each its hash and how many of its first bytes are kept. */
+  partial: z
+    .array(z.tuple([Hash, z.int().nonnegative()]))
+    .max(16)
+    .optional(),
 })
 
-/** All that the edge holds, in answer to `compare`; part `part` of `of`, counted from 0. */
+/** Digests of what the edge holds, in answer to a `compare` with `buckets`. */
+const Buckets = z.object({
+  is: z.literal('buckets'),
+  talk: Talk,
+  ask: Ask,
+  /** Of the whole set. */
+  digest: Digest,
+  /** One 32-bit sum per bucket, big-endian, base64url. */
+  sums: z
+    .string()
+    .regex(/^[\w-]*$/, 'not base64url')
+    .max(Math.ceil((maxBuckets * 4 * 4) / 3)),
+})
+
+/**
+ * All that the edge holds, or what lies in the buckets that `compare` named; part `part` of `of`, counted from 0.
+ */
 const Inventory = z.object({
   is: z.literal('inventory'),
   talk: Talk,
+  /** That of the `compare` which this answers. */
+  ask: Ask.optional(),
+  /** Of the whole set. */
+  digest: Digest.optional(),
   part: z.int().nonnegative(),
   of: z.int().positive().max(4096),
   items: z.array(z.tuple([KeyText, Hash])),
@@ -64,7 +105,12 @@ const Applied = z.object({
   digest: Digest,
   /** Objects that are held but that this edge cannot use, and why. */
   refused: z.array(z.object({ key: KeyText, reason: z.string() })).optional(),
+  /** `refused` names everything of that kind; otherwise only what this change brought. */
+  all: z.boolean().optional(),
 })
+
+/** Pieces of a packed object are committed: the edge keeps its first `bytes` bytes. */
+const Kept = z.object({ is: z.literal('kept'), talk: Talk, pack: Hash, bytes: z.int().nonnegative() })
 
 /** Rows of the outbox; each comes back in `answered`. */
 const Reports = z.object({
@@ -103,12 +149,48 @@ const Changes = z.object({
   digest: Digest,
   put: z.array(z.tuple([KeyText, Content])),
   drop: z.array(KeyText),
+  /** Objects whose content the edge keeps in pieces already: key, and hash of the packed object. */
+  take: z.array(z.tuple([KeyText, Hash])).optional(),
   /** With this change the edge holds all that it should; false while more is on its way. */
   complete: z.boolean(),
 })
 
-/** "I don't know what you hold: send your inventory." */
-const Compare = z.object({ is: z.literal('compare'), talk: Talk })
+/**
+ * "I don't know what you hold": send your inventory; with `buckets`, the sums of so many buckets; with `only` as well,
+ * the inventory of those.
+ */
+const Compare = z.object({
+  is: z.literal('compare'),
+  talk: Talk,
+  ask: Ask.optional(),
+  /** A power of two. */
+  buckets: z.int().positive().max(maxBuckets).optional(),
+  only: z
+    .array(
+      z
+        .int()
+        .nonnegative()
+        .max(maxBuckets - 1),
+    )
+    .max(maxBuckets)
+    .optional(),
+})
+
+/** The bytes `at` and on of a packed object, to be kept until a change takes it. */
+const Piece = z.object({
+  is: z.literal('piece'),
+  talk: Talk,
+  /** Hash of the packed object. */
+  pack: Hash,
+  /** Bytes of the packed object. */
+  size: z.int().positive().max(maxObjectBytes),
+  at: z.int().nonnegative(),
+  /** base64 */
+  data: z.base64().max(Math.ceil(maxPieceBytes / 3) * 4),
+})
+
+/** "Say `applied` again, with all that you cannot use": a confirmation may have been lost. */
+const Confirm = z.object({ is: z.literal('confirm'), talk: Talk })
 
 const Ref = z.tuple([z.int().positive(), z.int().positive()])
 
@@ -130,8 +212,10 @@ const Tell = z.object({ is: z.literal('tell'), what: z.enum(['node', 'all']) })
 /** The cloud cannot talk with this edge; `reason` says what to do. */
 const Sorry = z.object({ is: z.literal('sorry'), talk: z.string().max(64), reason: z.string().max(1024) })
 
-export const UpFrame = z.discriminatedUnion('is', [Have, Inventory, Applied, Reports])
-export const DownFrame = z.discriminatedUnion('is', [Same, Changes, Compare, Answered, Tell, Sorry])
+const upFrames = [Have, Buckets, Inventory, Applied, Kept, Reports] as const
+const downFrames = [Same, Changes, Compare, Piece, Confirm, Answered, Tell, Sorry] as const
+export const UpFrame = z.discriminatedUnion('is', upFrames)
+export const DownFrame = z.discriminatedUnion('is', downFrames)
 export type UpFrame = z.infer<typeof UpFrame>
 export type DownFrame = z.infer<typeof DownFrame>
 export type Frame<Is extends (UpFrame | DownFrame)['is']> = Extract<UpFrame | DownFrame, { is: Is }>
@@ -159,48 +243,22 @@ export const maxFrameBytes = 8 * 1024 * 1024
 const plain = 0x01
 const deflated = 0x02
 
-/**
- * Words that frames are made of, shared by both sides, so that a short frame compresses too. Part of the protocol:
- * changing it is a new encoding byte.
- */
-const dictionary = Buffer.from(
-  [
-    '"status":{"conditions":[{"type":"Ready","status":"True","reason":"","message":"","lastTransitionTime":"2026-',
-    '"observedDesired":{"value":"","metadata":{"timestamp":"","type":"string"}},"reported":{"value":"',
-    '{"apiVersion":"devices.kubeedge.io/v1beta1","kind":"DeviceModel","metadata":{"generation":1,"name":"',
-    '"spec":{"properties":[{"name":"","description":"","type":"FLOAT","accessMode":"ReadWrite","minimum":"","maximum":"","unit":"',
-    '{"apiVersion":"devices.kubeedge.io/v1beta1","kind":"Device","metadata":{"generation":1,"labels":{"',
-    '"spec":{"deviceModelRef":{"name":""},"nodeName":"","properties":[{"desired":{"value":""},"name":"","reportToCloud":true,',
-    '"visitors":{"protocolName":"","configData":{"protocol":{"protocolName":"virtual"}',
-    '{"apiVersion":"v1","data":{"","kind":"ConfigMap","metadata":{"name":"","namespace":"default","uid":"',
-    '{"apiVersion":"v1","data":{"","kind":"Secret","metadata":{"name":"","namespace":"default","uid":"","type":"Opaque"',
-    '{"apiVersion":"v1","kind":"Pod","metadata":{"annotations":{},"deletionGracePeriodSeconds":30,"deletionTimestamp":"',
-    '"spec":{"containers":[{"image":"","imagePullPolicy":"IfNotPresent","name":"","resources":{},"terminationMessagePath":',
-    '"/dev/termination-log","terminationMessagePolicy":"File","volumeMounts":[{"mountPath":"","name":""}]}],',
-    '"dnsPolicy":"ClusterFirst","enableServiceLinks":true,"nodeName":"","restartPolicy":"Always","schedulerName":"default-scheduler",',
-    '"securityContext":{},"serviceAccountName":"default","terminationGracePeriodSeconds":30,"volumes":[{"configMap":{"defaultMode":420,"name":"',
-    '{"is":"answered","box":"","accepted":[[1,1]],"refused":[]}',
-    '{"is":"reports","box":"","items":[{"seq":1,"version":1,"report":{"is":"event","is":"pod","is":"node","is":"device",',
-    '"namespace":"default","name":"","uid":"","twins":{"":{"type":"string","desired":{"value":"","at":17},"reported":{"value":"","at":17',
-    '{"is":"applied","talk":"","epoch":"","revision":1,"digest":"',
-    '{"is":"compare","talk":"","is":"inventory","talk":"","part":0,"of":1,"items":[["pods/default/","configmaps/default/","secrets/default/",',
-    '"devices/default/","devicemodels/default/',
-    '{"is":"changes","talk":"","epoch":"","from":1,"to":2,"base":"","digest":"","put":[["","drop":[],"complete":true}',
-    '{"is":"same","talk":"","epoch":"","revision":1,"digest":"',
-    '{"is":"have","protocol":1,"talk":"","epoch":"","revision":1,"digest":"","count":1,"why":"connect","edgecore":"0.1.0"}',
-  ].join(''),
-)
-
 /** The bytes of a frame: one byte that names the encoding, then JSON, deflated where that is shorter. */
 export function encodeFrame(frame: UpFrame | DownFrame): Buffer {
   const json = Buffer.from(JSON.stringify(frame))
-  const packed = deflateRawSync(json, { dictionary })
+  const packed = deflateRawSync(json, { dictionary: frameDictionary })
   return packed.length < json.length
     ? Buffer.concat([Buffer.of(deflated), packed])
     : Buffer.concat([Buffer.of(plain), json])
 }
 
-export type Decoded<F> = { ok: true; frame: F } | { ok: false; reason: string }
+/**
+ * `unknown` frames are whole, but of a kind that only a newer program knows: to be counted and left alone, while anything
+ * else that cannot be read is malformed.
+ */
+export type Decoded<F> =
+  | { ok: true; frame: F; unknownFields?: readonly string[] }
+  | { ok: false; reason: string; unknown?: true }
 
 export function decodeUp(bytes: Uint8Array): Decoded<UpFrame> {
   return decode(bytes, UpFrame)
@@ -210,21 +268,52 @@ export function decodeDown(bytes: Uint8Array): Decoded<DownFrame> {
   return decode(bytes, DownFrame)
 }
 
+/** The fields of every kind of frame. */
+const fieldsOf = new Map<string, ReadonlySet<string>>(
+  [...upFrames, ...downFrames].map(({ shape }) => [shape.is.value, new Set(Object.keys(shape))]),
+)
+
 /** Never throws: what is wrong with the bytes comes back as a reason. */
 function decode<F>(bytes: Uint8Array, schema: z.ZodType<F>): Decoded<F> {
   try {
-    const parsed = schema.safeParse(JSON.parse(unpack(bytes)))
-    return parsed.success ? { ok: true, frame: parsed.data } : { ok: false, reason: faults(parsed.error) }
+    const given: unknown = JSON.parse(unpack(bytes))
+    const parsed = schema.safeParse(given)
+    if (!parsed.success) return unknownKind(given) ?? { ok: false, reason: faults(parsed.error) }
+    const unknownFields = strangeFields(given)
+    return unknownFields.length === 0
+      ? { ok: true, frame: parsed.data }
+      : { ok: true, frame: parsed.data, unknownFields }
   } catch (error) {
     return { ok: false, reason: explain(error) }
   }
+}
+
+function kindOf(given: unknown): string | undefined {
+  const kind = typeof given === 'object' && given !== null && 'is' in given ? given.is : undefined
+  return typeof kind === 'string' ? kind : undefined
+}
+
+function unknownKind(given: unknown): { ok: false; reason: string; unknown: true } | undefined {
+  const kind = kindOf(given)
+  if (kind === undefined || fieldsOf.has(kind)) return undefined
+  return {
+    ok: false,
+    unknown: true,
+    reason: `a frame of the kind "${kind.slice(0, 64)}", which only a newer version knows`,
+  }
+}
+
+/** Fields of a frame that a newer version has added. */
+function strangeFields(given: unknown): string[] {
+  const known = fieldsOf.get(kindOf(given) ?? '')
+  return Object.keys(given as object).filter((field) => known?.has(field) === false)
 }
 
 function unpack(bytes: Uint8Array): string {
   const body = bytes.subarray(1)
   if (bytes[0] === plain) return Buffer.from(body).toString('utf8')
   if (bytes[0] === deflated)
-    return inflateRawSync(body, { dictionary, maxOutputLength: maxFrameBytes }).toString('utf8')
+    return inflateRawSync(body, { dictionary: frameDictionary, maxOutputLength: maxFrameBytes }).toString('utf8')
   throw new Error(`unknown encoding ${bytes[0] ?? 'of an empty frame'}`)
 }
 

@@ -6,6 +6,8 @@ export interface CatalogEntry {
   readonly object: KubeObject
   /** Of the content that an edge would hold; computed when first asked for. */
   readonly hash: Hash
+  /** Characters of that content. */
+  readonly size: number
 }
 
 /** `before` and `after` are the object as kept; one of them is missing when it came or went. */
@@ -26,7 +28,7 @@ export class Entry implements CatalogEntry {
   readonly key: Key
   readonly object: KubeObject
   readonly #resource: Resource
-  #hash: Hash | undefined
+  #read: { hash: Hash; size: number } | undefined
 
   constructor(resource: Resource, key: Key, object: KubeObject) {
     this.#resource = resource
@@ -35,8 +37,19 @@ export class Entry implements CatalogEntry {
   }
 
   get hash(): Hash {
-    this.#hash ??= hashOf(this.key, contentText(this.#resource, this.object))
-    return this.#hash
+    return this.#measured.hash
+  }
+
+  get size(): number {
+    return this.#measured.size
+  }
+
+  get #measured(): { hash: Hash; size: number } {
+    if (this.#read === undefined) {
+      const text = contentText(this.#resource, this.object)
+      this.#read = { hash: hashOf(this.key, text), size: text.length }
+    }
+    return this.#read
   }
 }
 

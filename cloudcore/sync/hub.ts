@@ -1,11 +1,11 @@
 import type { Clock } from '@kedge/shared/clock'
 import type { DownFrame, Frame, UpFrame } from '@kedge/shared/frames'
-import { protocolVersion } from '@kedge/shared/frames'
+import { oldestProtocol, protocolVersion } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import type { Key, KubeObject } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
 import { deviceKeys, type NodeObjects, podKeys, select } from './select.ts'
-import { Session, type SessionEvent, type SessionState } from './session.ts'
+import { commonProtocol, Session, type SessionEvent, type SessionState } from './session.ts'
 import { type Version, WantedSet } from './wanted.ts'
 
 /** As much of the catalog as the hub asks for. */
@@ -85,7 +85,7 @@ export class SyncHub implements Service {
 
   receive(node: string, frame: Exclude<UpFrame, Frame<'reports'>>): void {
     if (frame.is === 'have') {
-      if (frame.protocol !== protocolVersion) return this.#refuse(node, frame)
+      if (commonProtocol(frame) === undefined) return this.#refuse(node, frame)
       const { epoch, revision, count, why, edgecore } = frame
       this.#member(node).log.info({ epoch, revision, count, why, edgecore }, 'sync asked')
       if (!this.#options.catalog.serves(node)) {
@@ -112,8 +112,9 @@ export class SyncHub implements Service {
     }
   }
 
-  #refuse(node: string, { talk, protocol }: Frame<'have'>): void {
-    const reason = `edgecore speaks protocol ${protocol}, this cloudcore ${protocolVersion}: upgrade the older one`
+  #refuse(node: string, { talk, protocol, speaks = protocol }: Frame<'have'>): void {
+    const theirs = range(protocol, speaks)
+    const reason = `edgecore speaks protocol ${theirs}, this cloudcore ${range(oldestProtocol, protocolVersion)}: upgrade the older one`
     this.#options.log.error({ node, reason }, 'node refused')
     this.#options.send(node, { is: 'sorry', talk, reason })
   }
@@ -217,4 +218,8 @@ export class SyncHub implements Service {
 function nodeNameOf(object: KubeObject): string | undefined {
   const node = object.spec?.nodeName
   return typeof node === 'string' && node !== '' ? node : undefined
+}
+
+function range(from: number, to: number): string {
+  return from === to ? `${from}` : `${from} to ${to}`
 }

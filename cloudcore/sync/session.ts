@@ -1,18 +1,16 @@
-import { type Digest, diff, digestOf, emptyDigest, type Hash, type Inventory } from '@kedge/shared/changes'
-import { type DownFrame, type Frame, isOlderTalk } from '@kedge/shared/frames'
-import type { Key, KubeObject } from '@kedge/shared/objects'
+import { type Digest, emptyDigest, type Inventory } from '@kedge/shared/changes'
+import { type DownFrame, type Frame, isOlderTalk, oldestProtocol, protocolVersion } from '@kedge/shared/frames'
+import type { Key } from '@kedge/shared/objects'
+import { bucketsFor, type Compared, Comparison } from './comparison.ts'
 import { HeldSet } from './held-set.ts'
-
-/** What the node should hold, read at the moment of use: keys travel, objects are read. */
-export interface Wanted {
-  readonly inventory: Inventory
-  readonly digest: Digest
-  content(key: Key): KubeObject | undefined
-}
+import { Patience } from './patience.ts'
+import { Refusals } from './refusals.ts'
+import { Sending, type Wanted } from './sending.ts'
+import { Since } from './since.ts'
 
 /**
- * away: no link. silent: linked, the edge has not said what it holds. comparing: its inventory was asked for.
- * level: it holds what it should. changing: changes are on their way.
+ * away: no link. silent: linked, the edge has not said what it holds. comparing: it was asked what that is. level: it
+ * holds what it should. changing: changes are on their way.
  */
 export type SessionState = 'away' | 'silent' | 'comparing' | 'level' | 'changing'
 
@@ -20,62 +18,64 @@ export type SessionEvent =
   | { is: 'up' }
   | { is: 'down' }
   | Frame<'have'>
+  | Frame<'buckets'>
   | Frame<'inventory'>
   | Frame<'applied'>
+  | Frame<'kept'>
   /** These keys of the wanted set moved. */
   | { is: 'moved'; keys: Iterable<Key> }
   /** The edge sent something that is no frame. */
   | { is: 'malformed' }
   | { is: 'tick' }
 
-interface Flight {
-  frame: Frame<'changes'>
-  put: Map<Key, Hash>
-  sentAt: number
-}
+/** Something about an object at the edge that was not so before: `ms` from the change until it was held. */
+export type News = { is: 'held'; key: Key; ms: number } | { is: 'refused' | 'usable'; key: Key }
 
-/** Changes that may be on their way at once. */
-const window = 8
-/** Characters of content that one change carries at most, unless a single object is larger. */
-const changeChars = 256 * 1024
-/** Milliseconds after which an unanswered frame is sent again. */
-const patience = 10_000
+/** Milliseconds without an answer to a question after which it is asked again. */
+const questionPatience = 20_000
+/** Milliseconds without a word about what is on its way after which the edge is asked whether it arrived. */
+const flightPatience = 60_000
 
 type Handler = (event: never, now: number) => DownFrame[]
 type Table = Record<SessionState, Record<SessionEvent['is'], Handler>>
+
+/** The newest version of the protocol that both ends speak; undefined when there is none. */
+export function commonProtocol({ protocol, speaks = protocol }: Frame<'have'>): number | undefined {
+  const common = Math.min(speaks, protocolVersion)
+  return common >= Math.max(protocol, oldestProtocol) ? common : undefined
+}
 
 /**
  * The cloud's side of the sync conversation with one node. No I/O, no clock, no randomness: an event goes in, frames to
  * send come out. The table of states and events is `docs/PROTOCOL.md`'s, cell by cell.
  *
  * Invariants:
- * - `held` is what the edge has confirmed, at `heldAt`; `sent` is what it will hold once every flight has landed.
- * - Every change is made for exactly the set that precedes it (`base`), and says what it results in (`digest`).
- * - A revision names one set for the whole epoch, and grows with every change.
- * - Additions travel before removals, so that a node never loses a thing that its replacement is still missing.
+ * - `held` is what the edge has confirmed, at `heldAt`; it is known in the states level and changing.
+ * - Nothing is sent again on a link that may just be slow: the edge is asked first, behind what is on its way.
+ * - `level` is left when something is to be sent, and reached when all of it is confirmed.
  */
 export class Session {
   state: SessionState = 'away'
   readonly epoch: string
   readonly #wanted: Wanted
-  #talk = ''
-  #revision = 0
-  /** Undefined until the edge's holdings are known. */
+  readonly #sending: Sending
+  readonly #refusals = new Refusals()
+  readonly #since = new Since()
+  readonly #patience = { question: new Patience(questionPatience), flight: new Patience(flightPatience) }
+  #have: Frame<'have'> | undefined
+  #protocol = oldestProtocol
   #held: HeldSet | undefined
   #heldAt = 0
-  #sent = new HeldSet(new Map(), emptyDigest)
-  #sentAt = 0
-  #flights: Flight[] = []
-  /** Keys that may differ between `sent` and wanted. */
-  readonly #dirty = new Set<Key>()
-  #parts = new Map<number, Frame<'inventory'>>()
-  #askedAt = 0
-  /** Objects that the edge holds but cannot use, with its reason. */
-  readonly refused = new Map<Key, string>()
+  #comparison: Comparison | undefined
+  #asks = 0
+  /** The edge was asked whether what is on its way has arrived. */
+  #probed = false
+  #news: News[] = []
 
   constructor({ epoch, wanted }: { epoch: string; wanted: Wanted }) {
     this.epoch = epoch
     this.#wanted = wanted
+    this.#sending = new Sending({ epoch, wanted })
   }
 
   /** Takes an event; returns the frames to send, in order. `now` is monotonic milliseconds. */
@@ -89,28 +89,45 @@ export class Session {
     return this.#held && { revision: this.#heldAt, holds: this.#held.map }
   }
 
+  /** Objects that the edge holds but cannot use, with its reason. */
+  get refused(): ReadonlyMap<Key, string> {
+    return this.#refusals.all
+  }
+
+  /** Since when, monotonic ms, an object is where it is: held, or on its way. */
+  since(key: Key): number {
+    return this.#since.of(key)
+  }
+
+  /** What has become known since this was last asked. */
+  takeNews(): News[] {
+    const news = this.#news
+    if (news.length > 0) this.#news = []
+    return news
+  }
+
   // `up` on a linked session: the node came back before its old connection was known to be gone.
   // biome-ignore format: one row per state
   readonly #table: Table = {
     away: {
-      up: this.#up, down: this.#nothing, have: this.#have, inventory: this.#nothing, applied: this.#nothing,
-      moved: this.#note, malformed: this.#nothing, tick: this.#nothing,
+      up: this.#up, down: this.#nothing, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
+      applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#nothing, tick: this.#nothing,
     },
     silent: {
-      up: this.#up, down: this.#down, have: this.#have, inventory: this.#nothing, applied: this.#nothing,
-      moved: this.#note, malformed: this.#nothing, tick: this.#nothing,
+      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
+      applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#nothing, tick: this.#nothing,
     },
     comparing: {
-      up: this.#up, down: this.#down, have: this.#have, inventory: this.#inventory, applied: this.#nothing,
-      moved: this.#note, malformed: this.#compare, tick: this.#askAgain,
+      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#buckets, inventory: this.#inventory,
+      applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#compare, tick: this.#askAgain,
     },
     level: {
-      up: this.#up, down: this.#down, have: this.#have, inventory: this.#nothing, applied: this.#applied,
-      moved: this.#moved, malformed: this.#compare, tick: this.#nothing,
+      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
+      applied: this.#applied, kept: this.#nothing, moved: this.#moved, malformed: this.#compare, tick: this.#confirm,
     },
     changing: {
-      up: this.#up, down: this.#down, have: this.#have, inventory: this.#nothing, applied: this.#applied,
-      moved: this.#moved, malformed: this.#compare, tick: this.#sendAgain,
+      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
+      applied: this.#applied, kept: this.#kept, moved: this.#moved, malformed: this.#compare, tick: this.#confirm,
     },
   }
 
@@ -128,166 +145,155 @@ export class Session {
     return []
   }
 
-  #note({ keys }: { keys: Iterable<Key> }): DownFrame[] {
-    for (const key of keys) this.#dirty.add(key)
+  #note({ keys }: { keys: Iterable<Key> }, now: number): DownFrame[] {
+    for (const key of keys) this.#since.moved(key, now)
     return []
   }
 
-  #moved(event: { keys: Iterable<Key> }, now: number): DownFrame[] {
-    this.#note(event)
-    return this.#fill(now)
+  #moved({ keys }: { keys: Iterable<Key> }, now: number): DownFrame[] {
+    const moved = [...keys]
+    this.#note({ keys: moved }, now)
+    this.#sending.note(moved)
+    return this.#send(this.#sending.fill(now), now)
   }
 
-  #have(frame: Frame<'have'>, now: number): DownFrame[] {
-    if (isOlderTalk(frame.talk, this.#talk)) return []
-    this.#talk = frame.talk
-    this.#parts.clear()
-    const known = this.#knownAt(frame)
-    this.#flights = []
+  #answer(frame: Frame<'have'>, now: number): DownFrame[] {
+    const protocol = commonProtocol(frame)
+    if (protocol === undefined || isOlderTalk(frame.talk, this.#have?.talk ?? '')) return []
+    this.#have = frame
+    this.#protocol = protocol
+    this.#comparison = undefined
+    this.#probed = false
+    const known = this.#knownAt(frame, now)
+    this.#sending.stop()
     if (known !== undefined) return this.#levelFrom(known, frame.revision, now)
-    if (frame.digest === emptyDigest) return this.#levelFrom(new HeldSet(new Map(), emptyDigest), ++this.#revision, now)
-    if (frame.digest === this.#wanted.digest) {
-      return this.#levelFrom(new HeldSet(this.#wanted.inventory, frame.digest), ++this.#revision, now)
-    }
+    const guess = this.#guess(frame.digest)
+    if (guess !== undefined) return this.#levelFrom(guess, this.#sending.newRevision(), now)
     return this.#compare(undefined, now)
   }
 
   /** What the edge holds if it stands at a revision of ours, the digest bearing it out. */
-  #knownAt({ epoch, revision, digest }: Frame<'have'>): HeldSet | undefined {
+  #knownAt({ epoch, revision, digest }: Frame<'have'>, now: number): HeldSet | undefined {
     if (epoch !== this.epoch || this.#held === undefined) return undefined
-    if (revision !== this.#heldAt && !this.#flights.some(({ frame }) => frame.to === revision)) return undefined
-    this.#land(revision)
+    if (revision !== this.#heldAt && !this.#sending.isOnWay(revision)) return undefined
+    this.#land(revision, now)
     return this.#held.digest === digest ? this.#held : undefined
+  }
+
+  /** What the edge holds if its digest says it all. */
+  #guess(digest: Digest): HeldSet | undefined {
+    if (digest === emptyDigest) return new HeldSet(new Map(), emptyDigest)
+    return digest === this.#wanted.digest ? new HeldSet(this.#wanted.inventory, digest) : undefined
   }
 
   #compare(_event: unknown, now: number): DownFrame[] {
     this.state = 'comparing'
-    this.#parts.clear()
-    this.#flights = []
+    this.#sending.stop()
     this.#held = undefined
-    this.#askedAt = now
-    return [{ is: 'compare', talk: this.#talk }]
+    this.#patience.question.begin(now)
+    const { talk, count } = this.#have ?? { talk: '', count: 0 }
+    const modern = this.#protocol >= 2
+    this.#comparison = new Comparison({
+      talk,
+      ask: modern ? ++this.#asks : undefined,
+      buckets: modern ? bucketsFor(count) : undefined,
+      wanted: new Map(this.#wanted.inventory),
+    })
+    return [this.#comparison.question]
   }
 
   #askAgain(_event: unknown, now: number): DownFrame[] {
-    return now - this.#askedAt < patience ? [] : this.#compare(undefined, now)
+    if (this.#comparison === undefined || !this.#patience.question.isOver(now)) return []
+    return [this.#comparison.question]
+  }
+
+  #buckets(frame: Frame<'buckets'>, now: number): DownFrame[] {
+    if (this.#comparison === undefined || frame.talk !== this.#have?.talk) return []
+    return this.#compared(this.#comparison.buckets(frame), now)
   }
 
   #inventory(frame: Frame<'inventory'>, now: number): DownFrame[] {
-    if (frame.talk !== this.#talk) return []
-    this.#parts.set(frame.part, frame)
-    if (this.#parts.size < frame.of) return []
-    const held = new Map([...this.#parts.values()].flatMap(({ items }) => items))
-    this.#parts.clear()
-    return this.#levelFrom(new HeldSet(held, digestOf(held)), ++this.#revision, now)
+    if (this.#comparison === undefined || frame.talk !== this.#have?.talk) return []
+    return this.#compared(this.#comparison.inventory(frame), now)
+  }
+
+  #compared(outcome: Compared, now: number): DownFrame[] {
+    this.#patience.question.begin(now)
+    this.#asks = Math.max(this.#asks, this.#comparison?.asked ?? 0)
+    if (outcome.is === 'known') return this.#levelFrom(outcome.held, this.#sending.newRevision(), now)
+    return outcome.is === 'ask' ? [outcome.frame] : []
   }
 
   /** The edge holds `held`, which from now on is called `at`: say so, or send what is missing. */
   #levelFrom(held: HeldSet, at: number, now: number): DownFrame[] {
+    const { talk, partial } = this.#have ?? { talk: '' }
     this.#held = held
     this.#heldAt = at
-    this.#sent = new HeldSet(held.map, held.digest)
-    this.#sentAt = at
-    this.#dirty.clear()
-    const { put, drop } = diff(held.map, this.#wanted.inventory)
-    for (const key of [...put, ...drop]) this.#dirty.add(key)
-    for (const key of this.refused.keys()) if (!held.map.has(key)) this.refused.delete(key)
+    this.#comparison = undefined
+    this.#refusals.begin(held.map, this.#protocol >= 2)
+    this.#since.begin(now, (key) => held.map.has(key) || this.#wanted.inventory.has(key))
+    this.#patience.question.begin(now)
+    this.#sending.begin({ talk, protocol: this.#protocol, held, at, partial })
+    if (!this.#sending.isIdle) return this.#send(this.#sending.open(now), now)
     this.state = 'level'
-    if (this.#dirty.size > 0) return this.#fill(now)
-    return [{ is: 'same', talk: this.#talk, epoch: this.epoch, revision: at, digest: held.digest }]
+    return [{ is: 'same', talk, epoch: this.epoch, revision: at, digest: held.digest }]
   }
 
   #applied(frame: Frame<'applied'>, now: number): DownFrame[] {
-    if (frame.talk !== this.#talk || frame.epoch !== this.epoch || this.#held === undefined) return []
+    if (frame.talk !== this.#have?.talk || frame.epoch !== this.epoch || this.#held === undefined) return []
     if (frame.revision < this.#heldAt) return []
-    this.#land(frame.revision)
+    this.#patience.flight.begin(now)
+    const landed = this.#land(frame.revision, now)
     if (frame.revision !== this.#heldAt || frame.digest !== this.#held.digest) return this.#compare(undefined, now)
-    for (const { key, reason } of frame.refused ?? []) this.refused.set(key, reason)
-    if (this.#flights.length === 0) this.state = 'level'
-    return this.#fill(now)
+    this.#news.push(...this.#refusals.heard(frame, landed))
+    // What is still on its way stood before the question that this answers: it is lost.
+    const lost = this.#probed && frame.all === true
+    if (lost) this.#probed = false
+    return this.#send(lost ? this.#sending.again(now) : this.#sending.fill(now), now)
   }
 
-  /** Every flight up to `revision` has arrived. */
-  #land(revision: number): void {
-    while (this.#held !== undefined) {
-      const flight = this.#flights[0]
-      if (flight === undefined || flight.frame.to > revision) return
-      for (const [key, hash] of flight.put) {
-        this.#held.move(key, hash)
-        this.refused.delete(key)
-      }
-      for (const key of flight.frame.drop) {
-        this.#held.move(key, undefined)
-        this.refused.delete(key)
-      }
-      this.#heldAt = flight.frame.to
-      this.#flights.shift()
+  #kept(frame: Frame<'kept'>, now: number): DownFrame[] {
+    if (frame.talk !== this.#have?.talk) return []
+    this.#patience.flight.begin(now)
+    this.#sending.kept(frame, now)
+    return this.#send(this.#sending.fill(now), now)
+  }
+
+  /** Every flight up to `revision` has arrived; returns how many. */
+  #land(revision: number, now: number): number {
+    const flights = this.#sending.land(revision, now)
+    for (const { frame, put } of flights) {
+      for (const [key, hash] of put) this.#hold(key, hash, now)
+      for (const key of frame.drop) this.#hold(key, undefined, now)
+      this.#heldAt = frame.to
     }
+    return flights.length
   }
 
-  #sendAgain(_event: unknown, now: number): DownFrame[] {
-    const oldest = this.#flights[0]
-    if (oldest === undefined || now - oldest.sentAt < patience) return []
-    for (const flight of this.#flights) flight.sentAt = now
-    return this.#flights.map(({ frame }) => frame)
+  #hold(key: Key, hash: string | undefined, now: number): void {
+    this.#held?.move(key, hash)
+    if (this.#refusals.drop(key)) this.#news.push({ is: 'usable', key })
+    if (hash === undefined) this.#since.drop(key)
+    else if (hash === this.#wanted.inventory.get(key))
+      this.#news.push({ is: 'held', key, ms: this.#since.held(key, now) })
   }
 
-  /** Makes changes of the keys that moved until the window is full. */
-  #fill(now: number): DownFrame[] {
-    const frames: DownFrame[] = []
-    while (this.#flights.length < window) {
-      const flight = this.#next(now)
-      if (flight === undefined) break
-      this.#flights.push(flight)
-      frames.push(flight.frame)
-    }
-    if (this.#flights.length > 0) this.state = 'changing'
+  /** Frames go out; the waiting for their confirmation begins anew. */
+  #send(frames: DownFrame[], now: number): DownFrame[] {
+    this.state = this.#sending.isIdle ? 'level' : 'changing'
+    if (frames.length > 0) this.#patience.flight.begin(now)
     return frames
   }
 
-  #next(now: number): Flight | undefined {
-    const put = new Map<Key, Hash>()
-    const contents: [Key, KubeObject][] = []
-    let chars = 0
-    for (const key of this.#dirty) {
-      const hash = this.#wanted.inventory.get(key)
-      if (hash === undefined) continue
-      if (chars >= changeChars) break
-      this.#dirty.delete(key)
-      const content = hash === this.#sent.map.get(key) ? undefined : this.#wanted.content(key)
-      if (content === undefined) continue
-      chars += JSON.stringify(content).length
-      contents.push([key, content])
-      put.set(key, hash)
+  /** Asks an edge that has long been silent about what is on its way, or whose confirmation was lost. */
+  #confirm(_event: unknown, now: number): DownFrame[] {
+    const talk = this.#have?.talk ?? ''
+    if (this.state === 'changing' && this.#patience.flight.isOver(now)) {
+      if (this.#protocol < 2) return this.#sending.again(now)
+      this.#probed = true
+      return [{ is: 'confirm', talk }]
     }
-    const drop = chars < changeChars ? this.#takeDrops() : []
-    if (contents.length === 0 && drop.length === 0) return undefined
-    const base = this.#sent.digest
-    for (const [key, hash] of put) this.#sent.move(key, hash)
-    for (const key of drop) this.#sent.move(key, undefined)
-    const frame: Frame<'changes'> = {
-      is: 'changes',
-      talk: this.#talk,
-      epoch: this.epoch,
-      from: this.#sentAt,
-      to: ++this.#revision,
-      base,
-      digest: this.#sent.digest,
-      put: contents,
-      drop,
-      complete: this.#dirty.size === 0,
-    }
-    this.#sentAt = frame.to
-    return { frame, put, sentAt: now }
-  }
-
-  #takeDrops(): Key[] {
-    const drop: Key[] = []
-    for (const key of this.#dirty) {
-      if (this.#wanted.inventory.has(key)) continue
-      this.#dirty.delete(key)
-      if (this.#sent.map.has(key)) drop.push(key)
-    }
-    return drop
+    if (this.#protocol < 2 || !this.#refusals.isUnsure || !this.#patience.question.isOver(now)) return []
+    return [{ is: 'confirm', talk }]
   }
 }

@@ -1,11 +1,16 @@
 import { type Digest, type Hash, RunningDigest } from '@kedge/shared/changes'
+import { maxObjectBytes } from '@kedge/shared/frames'
 import { contentOf, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
-import type { Wanted } from './session.ts'
+import type { Pack } from '@kedge/shared/packs'
+import { noteSize, packOf, sizeOf } from './packs.ts'
+import type { Wanted } from './sending.ts'
 
 /** One version of an object, with the hash of what an edge would get of it. */
 export interface Version {
   object: KubeObject
   hash: Hash
+  /** Characters of what an edge would get of it, where that is known. */
+  size?: number
 }
 
 /**
@@ -18,6 +23,7 @@ export class WantedSet implements Wanted {
   readonly #hashes = new Map<Key, Hash>()
   readonly #objects = new Map<Key, KubeObject>()
   readonly #digest = new RunningDigest()
+  readonly #withheld = new Map<Key, string>()
 
   get inventory(): ReadonlyMap<Key, Hash> {
     return this.#hashes
@@ -33,8 +39,40 @@ export class WantedSet implements Wanted {
     return object && resource && contentOf(resource, object)
   }
 
+  size(key: Key): number {
+    const object = this.#objects.get(key)
+    return object === undefined ? 0 : sizeOf(key, object)
+  }
+
+  packed(key: Key): Pack | undefined {
+    const object = this.#objects.get(key)
+    return object && packOf(key, object)
+  }
+
+  isWithheld(key: Key): boolean {
+    return this.#withheld.has(key)
+  }
+
+  /** What the node should have and cannot be sent, and why. */
+  get withheld(): ReadonlyMap<Key, string> {
+    return this.#withheld
+  }
+
+  /** The version of a key that was looked at last. */
+  object(key: Key): KubeObject | undefined {
+    return this.#objects.get(key)
+  }
+
   /** Takes the newest version of a key, or its absence. Returns whether that changes what the node should hold. */
-  set(key: Key, version: Version | undefined): boolean {
+  set(key: Key, given: Version | undefined): boolean {
+    if (given?.size !== undefined) noteSize(given.object, given.size)
+    const tooLarge = given !== undefined && sizeOf(key, given.object) > maxObjectBytes
+    if (tooLarge) this.#withheld.set(key, `it is larger than the ${maxObjectBytes / 1024 / 1024} MiB that a node takes`)
+    else this.#withheld.delete(key)
+    return this.#take(key, tooLarge ? undefined : given)
+  }
+
+  #take(key: Key, version: Version | undefined): boolean {
     const before = this.#hashes.get(key)
     if (version !== undefined) this.#objects.set(key, version.object)
     else this.#objects.delete(key)

@@ -47,6 +47,13 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX outbox_order ON outbox (lane, seq) WHERE refused IS NULL;
   `,
+  `
+  -- Pieces of large objects, packed, on their way to this node. "pack" is the hash of the packed object, "at" the place of
+  -- the piece in it.
+  CREATE TABLE pieces (
+    seq INTEGER PRIMARY KEY, pack TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (pack, at)
+  ) STRICT;
+  `,
 ]
 
 /** Brings the database to the newest version; throws when a newer program has written it. */

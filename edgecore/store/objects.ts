@@ -21,6 +21,7 @@ export class Objects {
   readonly #get
   readonly #list
   readonly #all
+  readonly #refused
   readonly #put
   readonly #drop
 
@@ -28,6 +29,9 @@ export class Objects {
     this.#get = db.prepare<[string], Row>('SELECT * FROM objects WHERE key = ?')
     this.#list = db.prepare<[string, string], Row>('SELECT * FROM objects WHERE key > ? AND key < ? ORDER BY key')
     this.#all = db.prepare<[], Pick<Row, 'key' | 'hash'>>('SELECT key, hash FROM objects')
+    this.#refused = db.prepare<[], { key: Key; refused: string }>(
+      'SELECT key, refused FROM objects WHERE refused IS NOT NULL ORDER BY key',
+    )
     this.#put = db.prepare('INSERT OR REPLACE INTO objects (key, content, hash, refused) VALUES (?, ?, ?, ?)')
     this.#drop = db.prepare('DELETE FROM objects WHERE key = ?')
   }
@@ -45,6 +49,11 @@ export class Objects {
 
   inventory(): Map<Key, Hash> {
     return new Map(this.#all.all().map(({ key, hash }) => [key, hash]))
+  }
+
+  /** What is held and cannot be used, with the reason. */
+  refused(): { key: Key; reason: string }[] {
+    return this.#refused.all().map(({ key, refused }) => ({ key, reason: refused }))
   }
 
   put(key: Key, text: string, hash: Hash, refused: string | null): void {

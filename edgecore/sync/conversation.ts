@@ -1,11 +1,11 @@
-import type { Hash } from '@kedge/shared/changes'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import { type Frame, protocolVersion, type UpFrame } from '@kedge/shared/frames'
+import { type Frame, oldestProtocol, protocolVersion, type UpFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
 import type { Holding } from './holding.ts'
 import { type Doubt, receive, type SyncFrame } from './receive.ts'
+import { answerTo } from './telling.ts'
 
 export interface ConversationOptions {
   holding: Holding
@@ -20,12 +20,15 @@ export interface ConversationOptions {
   log: Log
 }
 
-/** An unanswered `have` is repeated after this many milliseconds. */
+/** An unanswered `have` is repeated after this many milliseconds, then twice as many, for the answer may be slow. */
 const patience = 10_000
+/** How often that doubles. */
+const doublings = 4
 /** Least milliseconds between two `have` on one link: a doubt that comes straight back must not become a storm. */
 const calm = 1000
-/** Entries of one inventory frame. */
-const inventoryPart = 2000
+/** Refused objects that are told at once, and characters of each reason. */
+const mostRefused = 1000
+const longestReason = 512
 
 /**
  * The edge's side of the sync conversation: the shell around `receive`.
@@ -39,6 +42,10 @@ export class Conversation {
   #talk = ''
   #adopted = false
   #askedAt = 0
+  /** `have` frames in a row without an answer. */
+  #unanswered = 0
+  /** Whether the cloud has been told, in this conversation, all that is refused. */
+  #toldRefused = false
   #linkUp = false
   /** Set when the cloud cannot talk with this edge; a new link tries again. */
   halted: string | undefined
@@ -55,6 +62,7 @@ export class Conversation {
   up(): void {
     this.#linkUp = true
     this.halted = undefined
+    this.#unanswered = 0
     this.#ask('connect')
   }
 
@@ -66,7 +74,7 @@ export class Conversation {
   /** Call about once a second. */
   tick(): void {
     if (!this.#linkUp || this.#adopted || this.halted !== undefined) return
-    if (this.#options.clock.monotonic() - this.#askedAt >= patience) this.#ask('silence')
+    if (this.#options.clock.monotonic() - this.#askedAt >= this.#patience) this.#ask('silence')
   }
 
   /** Bytes arrived that are no frame. */
@@ -84,7 +92,9 @@ export class Conversation {
       case 'apply':
         return this.#apply(outcome.changes)
       case 'tell-all':
-        return this.#tellAll()
+        return this.#tellAll(outcome.question)
+      case 'keep':
+        return this.#keep(outcome.piece)
       case 'repeat-applied':
         return this.#settled(() => this.#applied())
       case 'ignore':
@@ -103,22 +113,31 @@ export class Conversation {
     const talk = this.#newTalk()
     if (why !== 'connect' && sinceLast < calm) {
       // A new talk makes what is on its way old; `tick` asks once the calm has passed.
-      this.#askedAt -= patience - calm
+      this.#askedAt -= this.#patience - calm
       return
     }
     this.#settled(() => {
-      const { epoch, revision, digest, inventory } = holding
+      const { epoch, revision, digest, inventory, pieces } = holding
       const count = inventory.size
       log.info({ why, epoch, revision, objects: count }, 'sync asked')
-      send({ is: 'have', protocol: protocolVersion, talk, epoch, revision, digest, count, why, edgecore: version })
+      const versions = { protocol: oldestProtocol, speaks: protocolVersion }
+      const { partial } = pieces
+      const held = { epoch, revision, digest, count, ...(partial === undefined ? {} : { partial }) }
+      send({ is: 'have', ...versions, talk, ...held, why, edgecore: version })
     })
   }
 
   #newTalk(): string {
     this.#talk = this.#options.newTalk()
     this.#adopted = false
+    this.#toldRefused = false
     this.#askedAt = this.#options.clock.monotonic()
+    this.#unanswered += 1
     return this.#talk
+  }
+
+  get #patience(): number {
+    return patience * 2 ** Math.min(Math.max(this.#unanswered - 1, 0), doublings)
   }
 
   /** Runs `then` once everything staged is committed, unless the conversation has been given up by then. */
@@ -130,7 +149,7 @@ export class Conversation {
   }
 
   #adopt({ epoch, revision }: { epoch: string; revision: number }): void {
-    this.#adopted = true
+    this.#answered()
     this.#whenCommitted(this.#options.holding.adopt(epoch, revision), () => {
       this.#options.log.info({ epoch, revision }, 'in sync')
       this.#applied()
@@ -142,36 +161,57 @@ export class Conversation {
     const { holding, log, wake } = this.#options
     const committed = holding.apply(changes)
     if (committed === undefined) return this.#ask('digest')
-    this.#adopted = true
+    this.#answered()
     const talk = this.#talk
     this.#whenCommitted(committed, (refused) => {
-      const { epoch, from, to, digest, put, drop } = changes
-      log.info({ epoch, from, to, put: put.length, drop: drop.length }, 'change applied')
+      const { epoch, from, to, digest, put, drop, take = [] } = changes
+      const keys = [...put, ...take].map(([key]) => key)
+      if (keys.length + drop.length > 0) {
+        log.info({ epoch, from, to, put: keys.length, drop: drop.length }, 'change applied')
+      }
       for (const { key, reason } of refused) log.warn({ key, reason }, 'object refused')
-      const frame: UpFrame = { is: 'applied', talk, epoch, revision: to, digest }
-      this.#options.send(refused.length > 0 ? { ...frame, refused } : frame)
-      wake([...put.map(([key]) => key), ...drop])
+      this.#confirm({ is: 'applied', talk, epoch, revision: to, digest }, refused)
+      wake([...keys, ...drop])
     })
   }
 
+  #answered(): void {
+    this.#adopted = true
+    this.#unanswered = 0
+  }
+
   #applied(): void {
-    const { epoch, revision, digest } = this.#options.holding
-    this.#options.send({ is: 'applied', talk: this.#talk, epoch, revision, digest })
+    const { epoch, revision, digest, refused } = this.#options.holding
+    this.#toldRefused = false
+    this.#confirm({ is: 'applied', talk: this.#talk, epoch, revision, digest }, refused)
   }
 
-  #tellAll(): void {
+  /** What the cloud may have missed of refused objects is told with the first confirmation of each conversation. */
+  #confirm(frame: Frame<'applied'>, ofChange: { key: Key; reason: string }[]): void {
+    const all = !this.#toldRefused && frame.talk === this.#talk
+    const told = all ? this.#options.holding.refused : ofChange
+    const refused = told
+      .slice(0, mostRefused)
+      .map(({ key, reason }) => ({ key, reason: reason.slice(0, longestReason) }))
+    this.#options.send({ ...frame, ...(refused.length > 0 ? { refused } : {}), ...(all ? { all } : {}) })
+    if (all) this.#toldRefused = true
+  }
+
+  #tellAll(question: Frame<'compare'>): void {
     this.#adopted = false
+    this.#unanswered = 0
     this.#askedAt = this.#options.clock.monotonic()
-    this.#settled(() => this.#sendInventory())
+    const { holding, send } = this.#options
+    this.#settled(() => {
+      for (const frame of answerTo(question, holding)) send(frame)
+    })
   }
 
-  #sendInventory(): void {
-    const all: [Key, Hash][] = [...this.#options.holding.inventory]
-    const of = Math.max(1, Math.ceil(all.length / inventoryPart))
-    for (let part = 0; part < of; part++) {
-      const items = all.slice(part * inventoryPart, (part + 1) * inventoryPart)
-      this.#options.send({ is: 'inventory', talk: this.#talk, part, of, items })
-    }
+  #keep(piece: Frame<'piece'>): void {
+    const talk = this.#talk
+    this.#whenCommitted(this.#options.holding.pieces.keep(piece), (bytes) => {
+      if (talk === this.#talk) this.#options.send({ is: 'kept', talk, pack: piece.pack, bytes })
+    })
   }
 
   #whenCommitted<T>(committed: Promise<T>, then: (value: T) => void): void {

@@ -19,10 +19,11 @@ export type Doubt = Frame<'have'>['why']
 export type Outcome =
   | { is: 'adopt'; epoch: string; revision: number }
   | { is: 'apply'; changes: Frame<'changes'> }
-  | { is: 'tell-all' }
+  | { is: 'tell-all'; question: Frame<'compare'> }
+  | { is: 'keep'; piece: Frame<'piece'> }
   /** Already done: say so again, the first answer may have been lost. */
   | { is: 'repeat-applied' }
-  | { is: 'ignore'; why: 'old-talk' | 'repeated' }
+  | { is: 'ignore'; why: 'old-talk' | 'repeated' | 'not-adopted' }
   | { is: 'doubt'; why: Doubt }
   | { is: 'halt'; reason: string }
 
@@ -41,7 +42,11 @@ export function receive(standing: Standing, frame: SyncFrame): Outcome {
   if (frame.talk !== standing.talk) return { is: 'ignore', why: 'old-talk' }
   switch (frame.is) {
     case 'compare':
-      return { is: 'tell-all' }
+      return { is: 'tell-all', question: frame }
+    case 'piece':
+      return { is: 'keep', piece: frame }
+    case 'confirm':
+      return standing.adopted ? { is: 'repeat-applied' } : { is: 'ignore', why: 'not-adopted' }
     case 'same':
       return same(standing, frame)
     case 'changes':

@@ -124,7 +124,7 @@ export class World {
       }
       await this.do({ is: 'commit' })
       if (this.inSync && this.#toEdge.length === 0 && this.#toCloud.length === 0) return
-      await this.do({ is: 'wait', ms: 2000 })
+      await this.do({ is: 'wait', ms: 30_000 })
     }
   }
 

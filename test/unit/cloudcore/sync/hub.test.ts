@@ -233,7 +233,7 @@ describe('the hub', () => {
     hub.up('edge-1')
     hub.receive('edge-1', {
       is: 'have',
-      protocol: 2,
+      protocol: 3,
       talk: 't.1',
       epoch: '',
       revision: 0,
@@ -242,6 +242,8 @@ describe('the hub', () => {
       why: 'connect',
       edgecore: 'x',
     })
-    expect(sent).toEqual([['edge-1', { is: 'sorry', talk: 't.1', reason: expect.stringContaining('protocol 2') }]])
+    expect(sent).toEqual([
+      ['edge-1', { is: 'sorry', talk: 't.1', reason: expect.stringContaining('protocol 3, this cloudcore 1 to 2') }],
+    ])
   })
 })

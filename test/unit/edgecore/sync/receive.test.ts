@@ -21,6 +21,8 @@ const changes: Frame<'changes'> = {
   drop: [],
   complete: true,
 }
+const piece: Frame<'piece'> = { is: 'piece', talk: 'run.2', pack: other, size: 3, at: 0, data: 'AAAA' }
+const confirm: Frame<'confirm'> = { is: 'confirm', talk: 'run.2' }
 const compare: Frame<'compare'> = { is: 'compare', talk: 'run.2' }
 
 // The table of docs/PROTOCOL.md, cell by cell.
@@ -38,8 +40,14 @@ const table: [string, Standing, Parameters<typeof receive>[1], Outcome][] = [
   ['changes, adopted, another base', standing, { ...changes, base: other }, { is: 'doubt', why: 'digest' }],
   ['changes, adopted, another epoch', standing, { ...changes, epoch: 'e0' }, { is: 'doubt', why: 'epoch' }],
   ['compare, old talk', standing, { ...compare, talk: 'run.1' }, { is: 'ignore', why: 'old-talk' }],
-  ['compare, asked', asked, compare, { is: 'tell-all' }],
-  ['compare, adopted', standing, compare, { is: 'tell-all' }],
+  ['compare, asked', asked, compare, { is: 'tell-all', question: compare }],
+  ['compare, adopted', standing, compare, { is: 'tell-all', question: compare }],
+  ['piece, old talk', standing, { ...piece, talk: 'run.1' }, { is: 'ignore', why: 'old-talk' }],
+  ['piece, asked', asked, piece, { is: 'keep', piece }],
+  ['piece, adopted', standing, piece, { is: 'keep', piece }],
+  ['confirm, old talk', standing, { ...confirm, talk: 'run.1' }, { is: 'ignore', why: 'old-talk' }],
+  ['confirm, asked', asked, confirm, { is: 'ignore', why: 'not-adopted' }],
+  ['confirm, adopted', standing, confirm, { is: 'repeat-applied' }],
   ['sorry', asked, { is: 'sorry', talk: 'run.2', reason: 'upgrade' }, { is: 'halt', reason: 'upgrade' }],
 ]
 

@@ -1,0 +1,48 @@
+import { contentText, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
+import { type Pack, packText } from '@kedge/shared/packs'
+
+/** What is larger than this once it is packed travels in pieces, in bytes. */
+const largePack = 32 * 1024
+
+interface Measured {
+  /** Characters of the content. */
+  size: number
+  pack?: Pack | undefined
+}
+
+/** By object, so that many nodes share what was done for one, and that it goes with the object. */
+const measured = new WeakMap<KubeObject, Measured>()
+
+/** Whoever has the text of an object already spares others the work. */
+export function noteSize(object: KubeObject, size: number): void {
+  if (!measured.has(object)) measured.set(object, { size })
+}
+
+/** Characters of what an edge gets of the object. */
+export function sizeOf(key: Key, object: KubeObject): number {
+  return measure(key, object).size
+}
+
+/** The object packed, when it is so large that it travels in pieces. */
+export function packOf(key: Key, object: KubeObject): Pack | undefined {
+  const known = measure(key, object)
+  if (known.size <= largePack) return undefined
+  if (!('pack' in known)) {
+    const pack = packText(textOf(key, object))
+    known.pack = pack.bytes.length > largePack ? pack : undefined
+  }
+  return known.pack
+}
+
+function measure(key: Key, object: KubeObject): Measured {
+  const known = measured.get(object)
+  if (known !== undefined) return known
+  const made = { size: textOf(key, object).length }
+  measured.set(object, made)
+  return made
+}
+
+function textOf(key: Key, object: KubeObject): string {
+  const resource = parseKey(key)?.resource
+  return resource === undefined ? '' : contentText(resource, object)
+}
