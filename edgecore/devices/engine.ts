@@ -38,6 +38,8 @@ export interface EngineOptions {
   shared: Shared
   /** How long a driver may take. */
   patience?: Partial<Patience> | undefined
+  /** The gRPC mappers; a device that one of them serves has no driver. */
+  mappers?: { serves(entry: Entry): boolean; wake(id: string): void } | undefined
   /** Sends a message to whoever subscribes to its topic; `done` is called when it is on its way. */
   publish: (message: Message, done?: () => void) => void
   /** A new unique id; a random UUID unless given. */
@@ -158,11 +160,51 @@ export class Engine {
   /** What follows from work that is committed. */
   #tell({ messages, touched, desired }: Outcome): void {
     for (const message of messages) this.#options.publish(message)
-    const started = new Set(touched.filter((id) => this.#runner.update(id, this.#registry.get(id))))
+    const started = new Set(touched.filter((id) => this.#attach(id)))
     for (const [id, values] of desired) {
+      this.#options.mappers?.wake(id)
       const entry = started.has(id) ? undefined : this.#registry.get(id)
       if (entry !== undefined) this.#runner.desired(entry, values)
     }
+  }
+
+  /** Sees to it that what serves a device, its mapper or its driver, knows it as it is. True when a driver starts. */
+  #attach(id: string): boolean {
+    const { mappers } = this.#options
+    const entry = this.#registry.get(id)
+    const isMapped = entry !== undefined && mappers?.serves(entry) === true
+    const started = this.#runner.update(id, isMapped ? undefined : entry)
+    mappers?.wake(id)
+    return started
+  }
+
+  /** Which of mappers and drivers serves these devices may have changed. */
+  reattach(ids: readonly string[]): void {
+    const { mappers, log } = this.#options
+    for (const id of ids) this.#attach(id)
+    const replaced = ids.filter((id) => {
+      const entry = this.#registry.get(id)
+      return entry && mappers?.serves(entry) && this.#runner.serves(entry)
+    })
+    if (replaced.length > 0) log.info({ devices: replaced.length, first: replaced[0] }, 'mapper instead of driver')
+  }
+
+  /** The devices, to read. */
+  get devices(): Pick<Registry, 'get' | 'all' | 'find' | 'missing'> {
+    return this.#registry
+  }
+
+  /** What an attachment of a device may do. */
+  hostOf(entry: Entry): BaseHost {
+    return this.#hostFor(entry)
+  }
+
+  /** Leaves a Warning event on a device and a line in the log, not too often. `reason` is one word for machines. */
+  warn({ id }: Entry, reason: string, text: string): void {
+    this.#note((transaction) => {
+      const entry = this.#registry.get(id)
+      if (entry) this.#requests.warn(transaction, entry, { reason, text })
+    })
   }
 
   /** A transaction failed: takes the devices from the database again, and tries again what the cloud wants of them. */

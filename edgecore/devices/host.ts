@@ -7,6 +7,8 @@ import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { type DeviceBroker, openDeviceBroker } from './broker.ts'
+import type { LinkPatience } from './dmi/link.ts'
+import { Mapping } from './dmi/mapping.ts'
 import { builtInDrivers } from './drivers/catalog.ts'
 import type { Driver, LazyDriver } from './drivers/driver.ts'
 import type { Patience } from './drivers/instance.ts'
@@ -32,6 +34,10 @@ export interface DevicesOptions {
   webhookAddress?: Address | null
   /** How long drivers may take, where that differs from the rule. */
   patience?: Partial<Patience>
+  /** Where gRPC mappers register, a path or `auto`, beside the data folder; nowhere unless given. */
+  dmi?: { socket: string; data: string }
+  /** How long mappers may take, where that differs from the rule. */
+  mapperPatience?: Partial<LinkPatience>
   /** For tests: unique ids and chance. */
   newId?: () => string
   random?: () => number
@@ -40,6 +46,8 @@ export interface DevicesOptions {
 export interface Devices extends Service {
   /** The port of the local broker. */
   readonly port: number
+  /** Where gRPC mappers register; undefined where they cannot. */
+  readonly mapperSocket: string | undefined
   /** How many devices have a driver, and how often the driver of which device failed. */
   readonly drivers: { readonly size: number; readonly failures: ReadonlyMap<string, number> }
   /**
@@ -61,12 +69,15 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   let broker: DeviceBroker | undefined
   // Before the broker is open nobody can be subscribed.
   const publish = (message: Message, done?: () => void) => (broker ? broker.publish(message, done) : done?.())
-  const engine = new Engine({ ...options, drivers, shared, publish })
+  const mapping = options.dmi && new Mapping({ ...options, patience: options.mapperPatience })
+  const engine = new Engine({ ...options, drivers, shared, publish, mappers: mapping?.mappers })
   await engine.start()
   try {
     broker = await openDeviceBroker({ host, port, engine, log })
+    if (options.dmi) await mapping?.open(engine, options.dmi)
   } catch (error) {
     await engine.stop()
+    await broker?.stop()
     throw error
   }
   const opened = broker
@@ -76,7 +87,9 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     port: opened.port,
     drivers: engine.drivers,
     wake: (keys) => engine.wake(keys),
+    mapperSocket: mapping?.path,
     stop: async () => {
+      await mapping?.stop()
       await engine.stop()
       await opened.stop()
     },

@@ -86,8 +86,7 @@ export interface Schema {
   mapper: Methods<MapperMethod>
 }
 
-/** Both services, ready for the gRPC library. Takes some milliseconds: call it once. */
-export function loadSchema(): Schema {
+function load(): Schema {
   const nested = {
     ...Object.fromEntries(Object.entries(messages).map(([name, fields]) => [name, { fields: fieldsOf(fields) }])),
     DeviceManagerService: serviceOf(managerMethods),
@@ -119,3 +118,6 @@ function fieldOf(words: readonly string[], id: number) {
   if (third === undefined) return [second, { type: first, id }] as const
   return [third, first === 'map' ? { keyType: 'string', type: second, id } : { rule: 'repeated', type: second, id }]
 }
+
+/** Both services, ready for the gRPC library. */
+export const schema: Schema = load()

@@ -1,0 +1,259 @@
+import { type Backoff, delay } from '@kedge/shared/backoff'
+import { explain } from '@kedge/shared/errors'
+import type { Ended } from './client.ts'
+import { wireDevice, wireModel } from './describe.ts'
+import { Link, type LinkOptions } from './link.ts'
+import { Slots } from './slots.ts'
+import { nextStep, type Step } from './steps.ts'
+import type { MapperRow } from './table.ts'
+import type { Want } from './want.ts'
+
+export interface MapperOptions extends Omit<LinkOptions, 'address' | 'onUp' | 'onDown' | 'onAbsent'> {
+  row: MapperRow
+  /** The devices that it was told of before, in this run or an earlier one. */
+  told: Iterable<string>
+  /** The newest copy of a device as this mapper should have it; undefined when it should not. */
+  want: (device: string) => Want | undefined
+  /** Keeps that the mapper may hold a device; resolves once that is on disk. */
+  remember: (device: string) => Promise<void>
+  /** The mapper certainly does not hold the device any more. */
+  forget: (device: string) => Promise<void>
+  /** A call about a device failed; `onSettled` is called when one succeeds again. */
+  onFailed: (device: string, reason: string) => void
+  onSettled: (device: string) => void
+  /** It can be reached again, or could not be reached for a while. */
+  onPresence: () => void
+}
+
+/** What the mapper was told of a device. */
+interface Told {
+  /** Of what it took last; undefined when that is not sure. */
+  hash: string | undefined
+  model: string | undefined
+  /** It was registered since it became unsure. */
+  registered: boolean
+}
+
+/** Calls under way at one mapper. */
+const maxCalls = 64
+/** Between two attempts for one device. */
+const backoff: Backoff = { base: 500, cap: 60_000 }
+
+/**
+ * One mapper, and its way to hold what it should.
+ *
+ * Invariants:
+ * - One call at a time is under way per device, and each is made of the newest copy: edits during a call become one.
+ * - What the mapper may hold is on disk before it is told, so that a removal finds it, whatever crashes between.
+ * - What was sent on a connection that is lost is not sure: it is sent again on the next one.
+ * - A call that fails holds up its device alone.
+ */
+export class Mapper {
+  readonly #options: MapperOptions
+  readonly #link: Link
+  readonly #told = new Map<string, Told>()
+  /** Hashes of the models that it has taken. */
+  readonly #models = new Map<string, string>()
+  /** Calls about models under way, by model. */
+  readonly #modelCalls = new Map<string, Promise<Ended>>()
+  readonly #slots = new Slots(maxCalls)
+  readonly #working = new Set<string>()
+  /** Failed attempts in a row, by device, and the timer of the next one. */
+  readonly #failing = new Map<string, { attempts: number; timer: NodeJS.Timeout | undefined }>()
+  /** Counts the connections. */
+  #session = 0
+  #stopped = false
+  absent = false
+
+  constructor(options: MapperOptions) {
+    this.#options = options
+    for (const device of options.told) this.#told.set(device, unsure())
+    this.#link = new Link({
+      ...options,
+      address: options.row.address,
+      onUp: () => this.#up(),
+      onDown: () => this.#down(),
+      onAbsent: () => {
+        this.absent = true
+        options.onPresence()
+      },
+    })
+  }
+
+  get name(): string {
+    return this.#options.row.name
+  }
+
+  get protocol(): string {
+    return this.#options.row.protocol
+  }
+
+  get order(): number {
+    return this.#options.row.order
+  }
+
+  get row(): MapperRow {
+    return this.#options.row
+  }
+
+  get isUp(): boolean {
+    return this.#link.up
+  }
+
+  /** The devices that it was told of. */
+  get told(): Iterable<string> {
+    return this.#told.keys()
+  }
+
+  start(): void {
+    this.#link.start()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#link.stop()
+    for (const { timer } of this.#failing.values()) clearTimeout(timer)
+    this.#failing.clear()
+  }
+
+  /** It was given these devices in the answer to its registration. */
+  gave(wants: Iterable<Want>): void {
+    for (const { described, hash, modelId, modelHash } of wants) {
+      this.#told.set(`${described.namespace}/${described.name}`, { hash, model: modelId, registered: true })
+      this.#models.set(modelId, modelHash)
+    }
+  }
+
+  /** A device changed, came or went. */
+  wake(device: string): void {
+    if (this.#working.has(device) || !this.#link.up) return
+    if (this.#next(device) === undefined) return
+    clearTimeout(this.#failing.get(device)?.timer)
+    this.#working.add(device)
+    void this.#slots.use(() => this.#work(device))
+  }
+
+  #next(device: string): Step | undefined {
+    const told = this.#told.get(device)
+    return nextStep(this.#options.want(device)?.hash, told, told?.registered ?? false)
+  }
+
+  async #work(device: string): Promise<void> {
+    let ended: Ended = { is: 'ok' }
+    for (let step = this.#next(device); step && ended.is === 'ok'; step = this.#next(device)) {
+      // A rejection is one of our database.
+      ended = await this.#do(device, step).catch((error) => ({ is: 'refused', reason: explain(error), code: -1 }))
+    }
+    this.#working.delete(device)
+    if (ended.is !== 'ok') this.#failed(device, ended)
+    else if (this.#failing.delete(device)) this.#options.onSettled(device)
+  }
+
+  #do(device: string, step: Step): Promise<Ended> {
+    const want = this.#options.want(device)
+    if (step === 'remove' || want === undefined) return this.#remove(device)
+    return this.#tell(device, { want, step })
+  }
+
+  async #tell(device: string, { want, step }: { want: Want; step: 'register' | 'update' }): Promise<Ended> {
+    const session = this.#session
+    const before = this.#told.get(device)
+    const told = before ?? { ...unsure(), registered: false }
+    const isNew = before === undefined
+    const modelBefore = told.model
+    told.model = want.modelId
+    this.#told.set(device, told)
+    if (isNew) await this.#options.remember(device)
+    const modelled = await this.#model(want)
+    if (modelled.is !== 'ok') return modelled
+    const method = step === 'register' ? 'RegisterDevice' : 'UpdateDevice'
+    const ended = await this.#link.call(method, { device: wireDevice(want.described) })
+    if (session !== this.#session) return { is: 'unreachable', reason: 'the connection was lost', code: -1 }
+    if (ended.is === 'ok') {
+      told.registered = true
+      if (step === 'update' || isNew) told.hash = want.hash
+    } else {
+      // It may have lost what it had: it is told all of it again.
+      Object.assign(told, unsure(), { model: told.model })
+      this.#models.delete(want.modelId)
+    }
+    if (modelBefore !== undefined && modelBefore !== want.modelId) await this.#dropModel(modelBefore)
+    return ended
+  }
+
+  async #remove(device: string): Promise<Ended> {
+    const [deviceNamespace, deviceName] = device.split('/')
+    const ended = await this.#link.call('RemoveDevice', { deviceName, deviceNamespace })
+    if (ended.is === 'unreachable' || ended.is === 'late') return ended
+    if (ended.is === 'refused') {
+      // KubeEdge's mappers refuse to remove what they do not have; nothing else would come of trying again.
+      this.#options.log.info({ device, mapper: this.name, reason: ended.reason }, 'mapper did not remove a device')
+    }
+    const model = this.#told.get(device)?.model
+    this.#told.delete(device)
+    await this.#options.forget(device)
+    if (model !== undefined) await this.#dropModel(model)
+    return { is: 'ok' }
+  }
+
+  /** Sees to it that the mapper has the model of a device. */
+  async #model({ described, modelId, modelHash }: Want): Promise<Ended> {
+    for (let under = this.#modelCalls.get(modelId); under; under = this.#modelCalls.get(modelId)) {
+      const ended = await under
+      if (ended.is !== 'ok') return ended
+    }
+    const known = this.#models.get(modelId)
+    if (known === modelHash) return { is: 'ok' }
+    const session = this.#session
+    const method = known === undefined ? 'CreateDeviceModel' : 'UpdateDeviceModel'
+    const call = this.#link.call(method, { model: wireModel(described.namespace, described.model) })
+    const done = call.then((ended) => {
+      this.#modelCalls.delete(modelId)
+      if (session !== this.#session) return ended
+      if (ended.is === 'ok') this.#models.set(modelId, modelHash)
+      else this.#models.delete(modelId)
+      return ended
+    })
+    this.#modelCalls.set(modelId, done)
+    return done
+  }
+
+  /** Takes a model back that no device of this mapper has any more. */
+  async #dropModel(modelId: string): Promise<void> {
+    for (const { model } of this.#told.values()) if (model === modelId) return
+    if (!this.#models.delete(modelId)) return
+    const [modelNamespace, modelName] = modelId.split('/')
+    const ended = await this.#link.call('RemoveDeviceModel', { modelName, modelNamespace })
+    if (ended.is !== 'ok') {
+      this.#options.log.info({ model: modelId, mapper: this.name, reason: ended.reason }, 'model left at mapper')
+    }
+  }
+
+  #failed(device: string, ended: Exclude<Ended, { is: 'ok' }>): void {
+    if (this.#stopped) return
+    const { onFailed, random } = this.#options
+    const { attempts } = this.#failing.get(device) ?? { attempts: 0 }
+    const wait = delay(attempts, backoff, random())
+    this.#failing.set(device, { attempts: attempts + 1, timer: setTimeout(() => this.wake(device), wait) })
+    if (ended.is === 'late') onFailed(device, 'the mapper did not answer in time')
+    if (ended.is === 'refused') onFailed(device, ended.reason)
+  }
+
+  #up(): void {
+    this.#options.log.info({ mapper: this.name, address: this.row.address }, 'mapper reached')
+    this.absent = false
+    this.#options.onPresence()
+    for (const device of [...this.#told.keys()]) this.wake(device)
+  }
+
+  #down(): void {
+    this.#options.log.warn({ mapper: this.name }, 'mapper lost')
+    this.#session++
+    this.#models.clear()
+    for (const [device, { model }] of this.#told) this.#told.set(device, { ...unsure(), model })
+  }
+}
+
+function unsure(): Told {
+  return { hash: undefined, model: undefined, registered: false }
+}
