@@ -37,6 +37,15 @@ export type DeviceTopic =
 
 const actions: ReadonlySet<string> = new Set<DeviceAction>([...deviceRequests, ...deviceAnswers])
 
+/** What edgecore subscribes to at a broker that is not its own; the answers lie outside. */
+export const deviceTopicFilters: readonly string[] = [
+  `${devicePrefix}+/twin/+`,
+  `${devicePrefix}+/+/twin/+`,
+  `${devicePrefix}+/state/update`,
+  `${devicePrefix}+/+/state/update`,
+  `${nodePrefix}+/membership/get`,
+]
+
 /** Parses a topic, or returns undefined when it is none of these. */
 export function parseDeviceTopic(topic: string): DeviceTopic | undefined {
   if (topic.startsWith(devicePrefix)) return parseDevice(topic.slice(devicePrefix.length))

@@ -16,6 +16,13 @@ export interface BrokerOptions {
   maxPacketBytes: number
   /** Who may connect, publish and subscribe. */
   hooks: Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>
+  /**
+   * Milliseconds that a client may take to read what was written for it before it is cut off; 5 s unless given. It
+   * measures the time, not the progress: on a slow link a large packet takes longer.
+   */
+  drainTimeout?: number
+  /** Runs before the first client is served. */
+  prepare?: (aedes: Aedes) => Promise<void>
   log: Log
 }
 
@@ -24,9 +31,6 @@ export interface Broker extends Service {
   readonly port: number
 }
 
-/** Milliseconds that a client which does not read may hold up what is meant for it before it is cut off. */
-const drainTimeout = 5000
-
 /**
  * An embedded MQTT 3.1.1 broker on TCP. Settings that are not aedes' defaults, and why:
  * - `concurrency: 0`: with a bounded emitter queue one subscriber that stops reading stops every other one.
@@ -34,10 +38,15 @@ const drainTimeout = 5000
  * - packets are capped in size, which aedes does not do by itself.
  * - mqtt-packet does not keep a buffer for each of 65,536 numbers: some 15 MB for nothing.
  */
-export async function openBroker({ host, port, portFlag, maxPacketBytes, hooks, log }: BrokerOptions): Promise<Broker> {
+export async function openBroker(options: BrokerOptions): Promise<Broker> {
+  const { host, port, portFlag, maxPacketBytes, hooks, drainTimeout = 5000, log } = options
   mqttPacket.writeToStream.cacheNumbers = false
   const aedes = await Aedes.createBroker({ concurrency: 0, drainTimeout, queueLimit: 1000, ...hooks })
   deliverOnce(aedes)
+  await options.prepare?.(aedes).catch((error: unknown) => {
+    aedes.close()
+    throw error
+  })
   aedes.on('clientError', (client, error) => log.debug({ client: client.id, reason: explain(error) }, 'client cut off'))
   aedes.on('connectionError', (_client, error) => log.debug({ reason: explain(error) }, 'connection refused'))
   const sockets = new Set<Socket>()

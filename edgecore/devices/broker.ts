@@ -1,13 +1,15 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { type BrokerOptions, openBroker } from '@kedge/shared/mqtt-broker'
-import type { AedesPublishPacket, Client } from 'aedes'
+import type { Aedes, AedesPublishPacket, Client } from 'aedes'
+import { LocalMqtt } from '../store/local-mqtt.ts'
+import type { Store } from '../store/store.ts'
 import { Audience } from './audience.ts'
 import { embeddedTopics } from './drivers/local-topics.ts'
 import type { TopicSource } from './drivers/topics.ts'
 import type { Engine } from './engine.ts'
-import { capOfflineQueues } from './offline-queues.ts'
 import type { Message } from './requests.ts'
+import { type Memory, Sessions } from './sessions.ts'
 
 export interface DeviceBrokerOptions {
   host: string
@@ -28,8 +30,6 @@ export interface DeviceBroker {
 
 /** No packet on the local broker is larger than this, in bytes. */
 const maxPacketBytes = 1024 * 1024
-/** Messages kept for one client with a persistent session while it is away. */
-const maxQueued = 1000
 /** Retained messages of clients, in bytes of topics and payloads. */
 const maxRetainedBytes = 8 * 1024 * 1024
 
@@ -55,8 +55,14 @@ export async function openDeviceBroker(options: DeviceBrokerOptions): Promise<De
       done(null, subscription)
     },
   }
-  const persistence = await sessions.persistence()
-  const broker = await openBroker({ host, port, portFlag: '--mqtt-port', maxPacketBytes, log, hooks })
+  const prepare = async (aedes: Aedes) => {
+    // Not among aedes' types.
+    const { persistence } = aedes as unknown as { persistence: Memory }
+    const kept = await sessions.attach(persistence)
+    for (const { topic, bytes } of kept.retained) door.retains(topic, bytes)
+    for (const filter of kept.filters) audience.joins({ clean: false }, filter)
+  }
+  const broker = await openBroker({ host, port, portFlag: '--mqtt-port', maxPacketBytes, log, hooks, prepare })
   const { aedes } = broker
   aedes.on('subscribe', (subscriptions, client) => {
     for (const { topic, qos } of subscriptions) {
@@ -95,14 +101,16 @@ type Done = (error?: Error | null) => void
  */
 class Door {
   readonly #engine: DeviceBrokerOptions['engine']
+  readonly #sessions: Sessions
   readonly #log: Log
   /** The last message of each client that waits; it settles after all before it, and never rejects. */
   readonly #last = new WeakMap<Client, Promise<void>>()
   readonly #retained = new Map<string, number>()
   #retainedBytes = 0
 
-  constructor(engine: DeviceBrokerOptions['engine'], log: Log) {
+  constructor({ engine, sessions, log }: Pick<DeviceBrokerOptions, 'engine' | 'log'> & { sessions: Sessions }) {
     this.#engine = engine
+    this.#sessions = sessions
     this.#log = log
   }
 
@@ -112,14 +120,17 @@ class Door {
     if (qos === 2) return refuse('QoS 2 is not supported: publish with QoS 1')
     if (topic.startsWith('$SYS/')) return refuse('topics below $SYS/ belong to the broker')
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
+    // The sessions know a message by its buffer.
+    packet.payload = payload
     const taken = this.#engine.take(topic, payload)
     if (taken === 'not allowed') return refuse('only edgecore publishes on this topic')
     // A request is carried out once; kept for later subscribers it would say something that is long over.
     if (taken !== 'not ours') packet.retain = false
-    if (packet.retain && !this.#retain(topic, payload.length)) return refuse('too many bytes of retained messages')
+    if (packet.retain && !this.retains(topic, payload.length)) return refuse('too many bytes of retained messages')
     const before = client === null ? undefined : this.#last.get(client)
-    if (taken === 'not ours' && before === undefined) return done(null)
-    const kept = taken === 'not ours' ? Promise.resolve() : taken
+    const owed = this.#sessions.keep({ topic, payload, qos, retain: packet.retain })
+    if (taken === 'not ours' && owed === undefined && before === undefined) return done(null)
+    const kept = taken === 'not ours' ? owed : Promise.all([taken, owed])
     const settled = this.#afterwards(before, kept).then(
       () => done(null),
       (error: unknown) => refuse(explain(error)),
@@ -128,7 +139,7 @@ class Door {
   }
 
   /** Settles as `kept` does, but not before `before`. */
-  async #afterwards(before: Promise<void> | undefined, kept: Promise<void>): Promise<void> {
+  async #afterwards(before: Promise<void> | undefined, kept: Promise<unknown> | undefined): Promise<void> {
     // Looked at now, so that a rejection that comes while waiting has a handler.
     const [, result] = await Promise.allSettled([before, kept])
     if (result.status === 'rejected') throw result.reason
@@ -148,7 +159,7 @@ class Door {
   }
 
   /** Counts a retained message; false when there is no room. An empty one removes it. */
-  #retain(topic: string, length: number): boolean {
+  retains(topic: string, length: number): boolean {
     const bytes = length === 0 ? 0 : topic.length + length
     const after = this.#retainedBytes + bytes - (this.#retained.get(topic) ?? 0)
     if (after > maxRetainedBytes) return false

@@ -73,7 +73,7 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   const engine = new Engine({ ...options, drivers, shared, publish, mappers: mapping?.mappers })
   await engine.start()
   try {
-    broker = await openDeviceBroker({ host, port, engine, log })
+    broker = await openDeviceBroker({ host, port, store: options.store, engine, log })
     if (options.dmi) await mapping?.open(engine, options.dmi)
   } catch (error) {
     await engine.stop()

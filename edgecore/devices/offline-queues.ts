@@ -1,16 +1,16 @@
 import type { Log } from '@kedge/shared/log'
 
-/** The part of aedes' persistence that queues messages for clients with a persistent session. */
-interface Queues {
-  outgoingEnqueueCombi(subscriptions: { clientId: string }[], packet: unknown): Promise<void>
-  outgoingClearMessageId(client: { id: string }, packet: { messageId: number | undefined }): Promise<unknown>
-}
+import type { Memory } from './sessions.ts'
 
 /**
  * Bounds what the broker keeps for clients that are away: the oldest message makes room for the newest. aedes itself
  * keeps all of them, until memory is full.
  */
-export function capOfflineQueues(queues: Queues, max: number, log: Log): void {
+export function capOfflineQueues(
+  queues: Pick<Memory, 'outgoingEnqueueCombi' | 'outgoingClearMessageId'>,
+  max: number,
+  log: Log,
+): void {
   const kept = new Map<string, number>()
   const enqueue = queues.outgoingEnqueueCombi.bind(queues)
   const clear = queues.outgoingClearMessageId.bind(queues)
@@ -32,6 +32,6 @@ export function capOfflineQueues(queues: Queues, max: number, log: Log): void {
       if (count >= max && (await clear({ id: clientId }, { messageId: undefined })) !== undefined) removed(clientId)
       kept.set(clientId, (kept.get(clientId) ?? 0) + 1)
     }
-    await enqueue(subscriptions, packet)
+    return enqueue(subscriptions, packet)
   }
 }

@@ -54,6 +54,20 @@ export const migrations: readonly string[] = [
     seq INTEGER PRIMARY KEY, pack TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (pack, at)
   ) STRICT;
   `,
+  `
+  -- What the local MQTT broker has promised to keep: retained messages, the subscriptions of clients that may be away, and
+  -- what waits for them.
+  CREATE TABLE mqtt_retained (
+    topic TEXT PRIMARY KEY, payload BLOB NOT NULL, qos INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE mqtt_filters (
+    client TEXT NOT NULL, filter TEXT NOT NULL, qos INTEGER NOT NULL, PRIMARY KEY (client, filter)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE mqtt_queue (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, client TEXT NOT NULL, topic TEXT NOT NULL, payload BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX mqtt_queue_client ON mqtt_queue (client);
+  `,
 ]
 
 /** Brings the database to the newest version; throws when a newer program has written it. */

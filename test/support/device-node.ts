@@ -75,6 +75,11 @@ export class DeviceNode {
     return DeviceClient.connect(this.devices.port)
   }
 
+  /** How many rows a table has. */
+  rows(table: string): number {
+    return this.store.db.prepare<[], { rows: number }>(`SELECT count(*) AS rows FROM ${table}`).get()?.rows ?? 0
+  }
+
   reports(): Report[] {
     return this.outbox.all().map(({ report }) => report)
   }
