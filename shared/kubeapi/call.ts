@@ -87,7 +87,7 @@ export function renderingOf(call: Call): Rendering {
 /** Runs a write and resolves once it is on disk; a dry run leaves nothing behind. */
 export function commit<T>(
   call: Call,
-  options: Pick<WriteOptions, 'dryRun' | 'fieldValidation'>,
+  options: Pick<WriteOptions, 'dryRun' | 'fieldValidation'> & Pick<WriteContext, 'doubled'>,
   write: (context: WriteContext) => T,
 ): Promise<T> {
   const { storage, registry, kind, target, request, clock, uid } = call
@@ -99,6 +99,7 @@ export function commit<T>(
       kinds: registry.kinds,
       user: request.user,
       fieldValidation: options.fieldValidation,
+      ...(options.doubled === undefined ? {} : { doubled: options.doubled }),
       now: clock.now(),
       uid,
     })

@@ -1,5 +1,6 @@
-import { parse as parseYaml } from 'yaml'
+import { parseDocument, parse as parseYaml } from 'yaml'
 import { explain } from '../errors.ts'
+import { duplicateFields } from './json-duplicates.ts'
 import { decodeProtobuf } from './protobuf.ts'
 import { messages } from './protobuf-messages.ts'
 import { badRequest, notAcceptable, unsupportedMediaType } from './status.ts'
@@ -71,6 +72,29 @@ export function decodeBody(body: Buffer, contentType: string | undefined): unkno
   throw unsupportedMediaType(bodyTypes)
 }
 
+/**
+ * What a body says twice, for `fieldValidation`: the last one counts. In the words of Kubernetes; empty for a body that
+ * does not parse, and for protobuf, which cannot.
+ */
+export function doubledFields(body: Buffer, contentType: string | undefined): string[] {
+  const type = contentType === undefined ? '' : parseMediaType(contentType).type
+  const content = body.toString('utf8')
+  if (type === 'application/yaml') return doubledInYaml(content)
+  if (type === protobufType) return []
+  const what = type === 'application/json-patch+json' ? 'json patch duplicate field' : 'duplicate field'
+  return duplicateFields(content).map((path) => `${what} ${JSON.stringify(path)}`)
+}
+
+function doubledInYaml(content: string): string[] {
+  const { errors } = parseDocument(content)
+  return errors
+    .filter(({ code }) => code === 'DUPLICATE_KEY')
+    .map(({ pos: [at], linePos }) => {
+      const key = /^["']?([^"':\s]*)/.exec(content.slice(at))?.[1] ?? ''
+      return `line ${linePos?.[0].line ?? 0}: key ${JSON.stringify(key)} already set in map`
+    })
+}
+
 /** The content of a patch's body; `application/apply-patch+yaml` is not served. */
 export function decodePatch(body: Buffer, contentType: string | undefined): { mediaType: string; patch: unknown } {
   const mediaType = parseMediaType(contentType ?? '').type
@@ -118,7 +142,7 @@ function dropPrototype(value: unknown): void {
 function yaml(body: Buffer): unknown {
   if (body.length === 0) throw badRequest('the request has no body')
   try {
-    const value: unknown = parseYaml(body.toString('utf8'), { maxAliasCount: 100 })
+    const value: unknown = parseYaml(body.toString('utf8'), { maxAliasCount: 100, uniqueKeys: false })
     dropPrototype(value)
     return value
   } catch (error) {

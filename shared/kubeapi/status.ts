@@ -1,4 +1,4 @@
-import { type Cause, sumUp } from './causes.ts'
+import { type Cause, invalid as invalidField, sumUp } from './causes.ts'
 
 /** What the API is asked about, as far as it is known: for the words and details of an error. */
 export interface Subject {
@@ -129,6 +129,17 @@ export function invalid({ group, kind, resource, name }: Subject, causes: readon
     reason: 'Invalid',
     message: `${title} "${name ?? ''}" is invalid: ${sumUp(causes)}`,
     details: { name, ...(group === '' ? {} : { group }), kind: shownKind, causes },
+  })
+}
+
+/** A patch leads to what cannot be read as an object of the kind. */
+export function invalidPatch(patched: object, why: string): StatusError {
+  const causes = [invalidField('patch', JSON.stringify(patched), why)]
+  return new StatusError({
+    code: 422,
+    reason: 'Invalid',
+    message: ` "" is invalid: ${sumUp(causes)}`,
+    details: { causes },
   })
 }
 

@@ -38,6 +38,7 @@ export function update(context: WriteContext, { name, subresource, change, patch
       old,
       now: rfc3339(context.now),
     }),
+    patch ? draft : undefined,
   )
   const next = finished(context, toStorage(kind, object))
   if (sameContent(next, entry.object)) return { code: 200, object: old, warnings }

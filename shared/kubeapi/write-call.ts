@@ -1,10 +1,10 @@
 import type { KubeObject } from '../objects.ts'
 import { type Answer, type Call, commit, contentType, renderingOf, text, warningHeaders } from './call.ts'
 import { create } from './create.ts'
-import { decodeBody, decodePatch } from './negotiate.ts'
+import { decodeBody, decodePatch, doubledFields } from './negotiate.ts'
 import { applyPatch, PatchError } from './patch.ts'
 import { type Rendering, renderObject } from './render.ts'
-import { writeOptions } from './request.ts'
+import { type WriteOptions, writeOptions } from './request.ts'
 import { StatusError } from './status.ts'
 import { update } from './update.ts'
 import type { Written } from './write.ts'
@@ -13,8 +13,9 @@ import type { Written } from './write.ts'
 export async function created(call: Call): Promise<Answer> {
   const rendering = renderingOf(call)
   const options = writeOptions(call.query)
-  const sent = decodeBody(await call.request.body(), contentType(call))
-  const written = await commit(call, options, (context) => create(context, sent))
+  const body = await call.request.body()
+  const sent = decodeBody(body, contentType(call))
+  const written = await commit(call, checked(call, options, body), (context) => create(context, sent))
   return answerWritten(rendering, written)
 }
 
@@ -26,8 +27,16 @@ export async function updated(call: Call): Promise<Answer> {
   const patch = call.verb === 'patch'
   const change = patch ? patching(call, body) : replacing(call, body)
   const { name, subresource } = call.target
-  const written = await commit(call, options, (context) => update(context, { name, subresource, change, patch }))
+  const written = await commit(call, checked(call, options, body), (context) =>
+    update(context, { name, subresource, change, patch }),
+  )
   return answerWritten(rendering, written)
+}
+
+/** The options with what the body says twice, unless nobody wants to know. */
+function checked<T extends WriteOptions>(call: Call, options: T, body: Buffer): T & { doubled?: string[] } {
+  if (options.fieldValidation === 'Ignore') return options
+  return { ...options, doubled: doubledFields(body, contentType(call)) }
 }
 
 function replacing(call: Call, body: Buffer): (old: KubeObject) => unknown {

@@ -3,7 +3,7 @@ import { kindsOf } from './crd.ts'
 import { type ApiKind, apiVersionOf } from './kinds.ts'
 import type { FieldValidation } from './request.ts'
 import { isObject, type Json } from './schema.ts'
-import { badRequest, conflict, forbidden, invalid, notFound, type Subject } from './status.ts'
+import { badRequest, conflict, forbidden, invalid, invalidPatch, notFound, type Subject } from './status.ts'
 import type { ObjectKey, Transaction } from './storage.ts'
 import type { Admission } from './validate.ts'
 
@@ -17,6 +17,8 @@ export interface WriteContext {
   kinds: readonly ApiKind[]
   user: { name: string; uid: string; groups: readonly string[] }
   fieldValidation: FieldValidation
+  /** Fields that the body names twice, in the words of Kubernetes. */
+  doubled?: readonly string[]
   /** Milliseconds since the epoch. */
   now: number
   /** A new UUID. */
@@ -71,17 +73,21 @@ function placed({ namespace: sent, ...metadata }: Json, namespace: string): Json
   return { ...metadata, namespace }
 }
 
-/** The admitted object, or the refusal that its faults call for; warnings are added to `warnings`. */
+/**
+ * The admitted object, or the refusal that its faults call for; warnings are added to `warnings`. What cannot be read
+ * because of a patch, which made `patched`, is a fault of the patch.
+ */
 export function acceptOrThrow(
-  { kind, fieldValidation }: Pick<WriteContext, 'kind' | 'fieldValidation'>,
+  { kind, fieldValidation, doubled = [] }: Pick<WriteContext, 'kind' | 'fieldValidation' | 'doubled'>,
   { object, causes, malformed, conflict: clash, unknown, warnings }: Admission,
+  patched?: object,
 ): { object: KubeObject; warnings: string[] } {
-  const fields = unknown.map((path) => `unknown field ${JSON.stringify(path)}`)
-  if (fieldValidation === 'Strict' && fields.length > 0) {
-    const what = `${kind.kind} in version ${JSON.stringify(kind.version)}`
-    throw badRequest(`${what} cannot be handled as a ${kind.kind}: strict decoding error: ${fields.join(', ')}`)
-  }
-  if (malformed !== undefined) throw badRequest(malformed)
+  const fields = [...doubled, ...unknown.map((path) => `unknown field ${JSON.stringify(path)}`)]
+  const strict = fieldValidation === 'Strict' && fields.length > 0
+  const why = strict ? `strict decoding error: ${fields.join(', ')}` : malformed
+  if (why !== undefined && patched !== undefined) throw invalidPatch(patched, why)
+  if (strict) throw badRequest(`${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: ${why}`)
+  if (why !== undefined) throw badRequest(why)
   if (clash !== undefined) throw conflict(subjectOf(kind, object.metadata.name), clash)
   if (causes.length > 0) throw invalid(subjectOf(kind, object.metadata?.name), causes)
   return { object, warnings: fieldValidation === 'Warn' ? [...fields, ...warnings] : warnings }

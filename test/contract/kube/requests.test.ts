@@ -148,6 +148,46 @@ describe('what is not served', () => {
   })
 })
 
+describe('fields that are named twice', () => {
+  const twice = (name: string) => `{"metadata":{"name":"${name}"},"data":{"a":"1","b":"2","a":"3"}}`
+
+  it('are warned of, refused when strict, and count for the last time otherwise', async ({ skip }) => {
+    await since({ kube, minor: 25, what: 'fieldValidation', skip })
+    const post = (query: string) => kube.call({ method: 'POST', path: maps + query, body: twice(uniqueName('map')) })
+    const warned = await post('')
+    expect([warned.code, warned.body.data]).toEqual([201, { a: '3', b: '2' }])
+    expect(warned.headers.warning).toContain('duplicate field \\"data.a\\"')
+    const refused = await post('?fieldValidation=Strict')
+    expectStatus(refused, 400, 'BadRequest')
+    expect(refused.body.message).toContain('strict decoding error: duplicate field "data.a"')
+    expect((await post('?fieldValidation=Ignore')).headers.warning).toBeUndefined()
+  })
+
+  it('are found in a patch', async ({ skip }) => {
+    await since({ kube, minor: 25, what: 'fieldValidation', skip })
+    const { body } = await kube.create(maps, { metadata: { name: uniqueName('map') } })
+    const merge = { method: 'PATCH', body: '{"data":{"a":"1","a":"2"}}', type: 'application/merge-patch+json' }
+    const path = `${maps}/${body.metadata.name}`
+    const refused = await kube.call({ ...merge, path: `${path}?fieldValidation=Strict` })
+    expectStatus(refused, 422, 'Invalid')
+    expect(refused.body.message).toContain('duplicate field "data.a"')
+    const warned = await kube.call({ ...merge, path })
+    expect([warned.code, warned.body.data]).toEqual([200, { a: '2' }])
+    expect(warned.headers.warning).toContain('duplicate field \\"data.a\\"')
+  })
+
+  it('are found in YAML', async ({ skip }) => {
+    await since({ kube, minor: 25, what: 'fieldValidation', skip })
+    const body = `metadata:\n  name: ${uniqueName('map')}\ndata:\n  a: "1"\n  a: "2"\n`
+    const post = (query: string) => kube.call({ method: 'POST', path: maps + query, body, type: 'application/yaml' })
+    const refused = await post('?fieldValidation=Strict')
+    expectStatus(refused, 400, 'BadRequest')
+    expect(refused.body.message).toContain('line 5: key "a" already set in map')
+    const warned = await post('')
+    expect([warned.code, warned.body.data]).toEqual([201, { a: '2' }])
+  })
+})
+
 describe('patches', () => {
   const patch = (path: string, type: string, body: unknown) =>
     kube.call({ method: 'PATCH', path, body, type: `application/${type}+json` })
@@ -203,6 +243,18 @@ describe('patches', () => {
     const path = await made()
     const reply = await patch(path, 'merge-patch', { metadata: { resourceVersion: '1' }, data: { x: '2' } })
     expectStatus(reply, 409, 'Conflict')
+  })
+
+  it('are refused as patches when they lead to what cannot be read', async () => {
+    const path = await made()
+    for (const [type, body] of [
+      ['merge-patch', { metadata: { generation: 'one' } }],
+      ['json-patch', [{ op: 'add', path: '/metadata/generation', value: 'one' }]],
+    ] as const) {
+      const reply = await patch(path, type, body)
+      expectStatus(reply, 422, 'Invalid')
+      expect(reply.body.details.causes).toMatchObject([{ reason: 'FieldValueInvalid', field: 'patch' }])
+    }
   })
 
   it('cannot rename', async () => {
