@@ -29,7 +29,8 @@ import { Holding } from './sync/holding.ts'
 import { usable } from './sync/usable.ts'
 
 export interface EdgecoreOptions {
-  settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud' | 'data' | 'mqttHost' | 'mqttPort' | 'metricsAddress'>
+  settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud' | 'data' | 'mqttHost' | 'mqttPort' | 'metricsAddress'> &
+    Partial<Pick<EdgecoreSettings, 'dmiSocket'>>
   clock: Clock
   /** A draw from [0, 1). */
   random: () => number
@@ -97,9 +98,10 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const common = { conditions, store, objects, outbox, clock, log, nodeName: settings.nodeName }
 
     const runtime = await SimulatedRuntime.open({ store, clock, scheduler: systemScheduler, bootId: bootId() })
-    const devices = add(
-      await startDevices({ ...common, host: settings.mqttHost, port: before?.mqttPort ?? settings.mqttPort, random }),
-    )
+    const { mqttHost: host, dmiSocket, data } = settings
+    const port = before?.mqttPort ?? settings.mqttPort
+    const dmi = dmiSocket ? { socket: dmiSocket, data } : undefined
+    const devices = add(await startDevices({ ...common, host, port, dmi, random }))
     const pods = add(
       startPods({
         ...common,

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { addressOrOff, host, logLevel, oneOf, path, port, url, valueType } from '@kedge/shared/setting-types'
 import { program, type Values } from '@kedge/shared/settings'
 import { isNodeName } from '@kedge/shared/topics'
@@ -9,6 +9,11 @@ const nodeName = valueType(
   'a DNS-1123 name: lower-case letters, digits, - and ., beginning and ending with a letter or digit',
   (text) => (isNodeName(text) ? text : undefined),
 )
+
+const dmiSocket = valueType('PATH', 'the path of a Unix socket, auto or off', (text): string | null | undefined => {
+  if (text === 'off') return null
+  return text === 'auto' ? text : text ? resolve(text) : undefined
+})
 
 /** Where edgecore keeps its state unless told otherwise. */
 export const defaultData = '/var/lib/kedge/edgecore'
@@ -31,6 +36,11 @@ export const edgecoreProgram = program({
     data: { type: path, default: defaultData, help: 'Where edgecore keeps what must survive a restart' },
     mqttHost: { type: host, default: '127.0.0.1', help: 'Where the MQTT broker for local devices listens' },
     mqttPort: { type: port, default: '1883', help: 'Its port' },
+    dmiSocket: {
+      type: dmiSocket,
+      default: 'auto',
+      help: 'Where gRPC mappers register; auto: /etc/kubeedge/dmi.sock where that folder exists and can be written to, else dmi.sock in the data folder; off: nowhere',
+    },
     runtime: {
       type: oneOf(['simulated']),
       default: 'simulated',

@@ -35,7 +35,7 @@ export interface DevicesOptions {
   /** How long drivers may take, where that differs from the rule. */
   patience?: Partial<Patience>
   /** Where gRPC mappers register, a path or `auto`, beside the data folder; nowhere unless given. */
-  dmi?: { socket: string; data: string }
+  dmi?: { socket: string; data: string } | undefined
   /** How long mappers may take, where that differs from the rule. */
   mapperPatience?: Partial<LinkPatience>
   /** For tests: unique ids and chance. */

@@ -68,6 +68,18 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX mqtt_queue_client ON mqtt_queue (client);
   `,
+  `
+  -- The gRPC mappers that have registered. "ord" grows with each registration.
+  CREATE TABLE mappers (
+    name TEXT PRIMARY KEY, protocol TEXT NOT NULL, version TEXT NOT NULL, api_version TEXT NOT NULL,
+    address TEXT NOT NULL, ord INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- The devices that a mapper was told of and may hold. "device" is <namespace>/<name>.
+  CREATE TABLE mapper_devices (
+    mapper TEXT NOT NULL, device TEXT NOT NULL, PRIMARY KEY (mapper, device)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]
 
 /** Brings the database to the newest version; throws when a newer program has written it. */
