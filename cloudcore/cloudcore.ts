@@ -33,8 +33,8 @@ export interface CloudcoreOptions {
 }
 
 export interface Cloudcore extends Service {
-  /** Port of the MQTT broker that the edge nodes connect to. */
-  readonly linkPort: number
+  /** Port of cloudcore's own MQTT broker; undefined where there is another one. */
+  readonly linkPort: number | undefined
   /** The kubeconfig that cloudcore works with; undefined in a cluster. */
   readonly kubeconfig: string | undefined
 }
@@ -111,6 +111,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
           onFrame: (node, frame) => (frame.is === 'reports' ? inbox.receive(node, frame) : hub.receive(node, frame)),
           onMalformed: (node) => hub.malformed(node),
         },
+        clock,
         log,
       }),
     )

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
 import mqttPacket from 'mqtt-packet'
 import { codeOf, explain, UserError } from './errors.ts'
@@ -21,6 +22,8 @@ export interface BrokerOptions {
    * measures the time, not the progress: on a slow link a large packet takes longer.
    */
   drainTimeout?: number
+  /** TLS in place of plain TCP. */
+  tls?: TlsOptions | undefined
   /** Runs before the first client is served. */
   prepare?: (aedes: Aedes) => Promise<void>
   log: Log
@@ -39,7 +42,7 @@ export interface Broker extends Service {
  * - mqtt-packet does not keep a buffer for each of 65,536 numbers: some 15 MB for nothing.
  */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
-  const { host, port, portFlag, maxPacketBytes, hooks, drainTimeout = 5000, log } = options
+  const { host, port, portFlag, maxPacketBytes, hooks, drainTimeout = 5000, tls, log } = options
   mqttPacket.writeToStream.cacheNumbers = false
   const aedes = await Aedes.createBroker({ concurrency: 0, drainTimeout, queueLimit: 1000, ...hooks })
   deliverOnce(aedes)
@@ -50,12 +53,14 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   aedes.on('clientError', (client, error) => log.debug({ client: client.id, reason: explain(error) }, 'client cut off'))
   aedes.on('connectionError', (_client, error) => log.debug({ reason: explain(error) }, 'connection refused'))
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  const serve = (socket: Socket) => {
     socket.setNoDelay(true)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     capPackets(aedes.handle(socket), maxPacketBytes)
-  })
+  }
+  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve)
+  server.on('tlsClientError', (error: Error) => log.debug({ reason: explain(error) }, 'connection refused'))
   const taken = await listen(server, { host, port, portFlag }).catch((error: unknown) => {
     // Its heartbeat would keep a program alive that has failed to start.
     aedes.close()

@@ -1,162 +1,190 @@
 import { Socket } from 'node:net'
-import { type DownFrame, decodeUp, encodeFrame, maxFrameBytes } from '@kedge/shared/frames'
+import type { Clock } from '@kedge/shared/clock'
+import { type DownFrame, maxFrameBytes } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import { type Broker, openBroker } from '@kedge/shared/mqtt-broker'
-import type { Service } from '@kedge/shared/service'
 import { isNodeName, linkTopic, parseLinkTopic } from '@kedge/shared/topics'
-import type { AuthenticateError } from 'aedes'
+import type { AuthenticateError, Client, PublishPacket, Subscription } from 'aedes'
+import { Gate } from './gate.ts'
 import type { Link, LinkEvents } from './link.ts'
+import { Outlet } from './outlet.ts'
+import type { Rate } from './token-bucket.ts'
+import { Traffic } from './traffic.ts'
 
 export interface EmbeddedLinkOptions {
   host: string
   port: number
   events: LinkEvents
+  clock: Clock
   log: Log
+  /** How fast nodes may begin conversations; see `gate.ts`. */
+  admission?: Rate
+  /** Milliseconds after which a node that reads nothing of what waits for it is cut off. */
+  patience?: number
 }
 
 /** Characters of a client id that are logged. */
 const longestName = 253
-/** MQTT 3.1.1, 3.2.2.3: identifier rejected. */
+/** MQTT 3.1.1, 3.2.2.3. */
 const identifierRejected = 2
+const notAuthorized = 5
+/** aedes counts from the first byte that waits to the last that has gone, which punishes slow links: not used. */
+const drainTimeout = 2 ** 31 - 1
 
 /**
- * The link over cloudcore's own broker. Frames are taken where the broker asks whether a client may publish, so they
- * are handled in the order in which the node sent them.
+ * The link over cloudcore's own broker. Frames are taken where the broker asks whether a client may publish; it reads on
+ * from that client when they have had their turn.
  *
  * Invariants:
  * - A connection speaks for one node, its client id, and reaches the topics of that node alone.
- * - A node is up from its presence or its first frame until its connection ends.
+ * - Nothing that a connection does, or does not do, holds up another one.
  */
-export class EmbeddedLink implements Link, Service {
-  readonly #broker: Broker
-  readonly #state: LinkState
+export class EmbeddedLink implements Link {
+  readonly traffic = new Traffic()
+  readonly #gate: Gate
+  readonly #log: Log
+  /** The connections that have subscribed, by node. */
+  readonly #outlets = new Map<string, Outlet>()
+  readonly #timer: NodeJS.Timeout
+  #broker: Broker | undefined
 
-  private constructor(broker: Broker, state: LinkState) {
-    this.#broker = broker
-    this.#state = state
+  static async open(options: EmbeddedLinkOptions): Promise<EmbeddedLink> {
+    const link = new EmbeddedLink(options)
+    try {
+      await link.#open(options)
+    } catch (error) {
+      await link.stop()
+      throw error
+    }
+    return link
   }
 
-  static async open({ host, port, events, log }: EmbeddedLinkOptions): Promise<EmbeddedLink> {
-    const state = new LinkState(events, log)
-    const broker = await openBroker({
-      host,
-      port,
-      portFlag: '--link-port',
-      maxPacketBytes: maxFrameBytes + 1024,
-      log,
+  private constructor({ events, clock, log, admission, patience = 45_000 }: EmbeddedLinkOptions) {
+    this.#log = log
+    this.#gate = new Gate({
+      events: {
+        ...events,
+        onFrame: (node, frame) => {
+          if (frame.is === 'have') this.#outlets.get(node)?.begin(frame.talk)
+          events.onFrame(node, frame)
+        },
+      },
+      traffic: this.traffic,
+      askAll: (node) => this.send(node, { is: 'tell', what: 'all' }),
+      backlog: () => this.backlog,
+      ...{ clock, log, admission },
+    })
+    this.#timer = setInterval(() => {
+      for (const outlet of this.#outlets.values()) outlet.look()
+    }, patience)
+    this.#timer.unref()
+  }
+
+  get port(): number | undefined {
+    return this.#broker?.port
+  }
+
+  get backlog(): number {
+    let bytes = 0
+    for (const outlet of this.#outlets.values()) bytes += outlet.bytes
+    return bytes
+  }
+
+  get waiting(): number {
+    return this.#gate.waiting
+  }
+
+  notReady(): string[] {
+    return []
+  }
+
+  send(node: string, frame: DownFrame): void {
+    this.#outlets.get(node)?.send(frame)
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#broker?.stop()
+    this.#gate.stop()
+  }
+
+  async #open({ host, port }: EmbeddedLinkOptions): Promise<void> {
+    this.#broker = await openBroker({
+      ...{ host, port, portFlag: '--link-port', maxPacketBytes: maxFrameBytes + 1024, drainTimeout, log: this.#log },
       hooks: {
         authenticate: (client, _user, _password, done) => {
-          const address = client.conn instanceof Socket ? client.conn.remoteAddress : undefined
-          const reason = state.arrive(client.id, address)
-          if (reason === undefined) return done(null, true)
-          done(refusal(reason), false)
+          const refused = this.#arrive(client)
+          if (refused === undefined) return done(null, true)
+          done(refused, false)
         },
         authorizePublish: (client, packet, done) => {
           // The broker's own messages have no client.
           if (client === null) return done()
-          done(state.publish(client.id, packet.topic, packet.payload))
+          this.#publish(client, packet, done)
         },
         authorizeSubscribe: (client, subscription, done) => {
           const own = subscription.topic === linkTopic(client.id, 'down')
-          if (!own) log.warn({ node: client.id, topic: subscription.topic }, 'subscription refused')
+          if (!own) this.#log.warn({ node: client.id, topic: subscription.topic }, 'subscription refused')
           done(null, own ? subscription : null)
         },
       },
     })
-    broker.aedes.on('clientDisconnect', (client) => state.gone(client.id))
-    return new EmbeddedLink(broker, state)
-  }
-
-  get port(): number {
-    return this.#broker.port
-  }
-
-  /** Bytes of frames in each direction, and the frames that were none, since the start. */
-  get traffic(): Readonly<Traffic> {
-    return this.#state.traffic
-  }
-
-  send(node: string, frame: DownFrame): void {
-    const payload = encodeFrame(frame)
-    this.#state.traffic.sent += payload.length
-    const topic = linkTopic(node, 'down')
-    this.#broker.aedes.publish({ cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false }, () => undefined)
-  }
-
-  stop(): Promise<void> {
-    return this.#broker.stop()
-  }
-}
-
-interface Traffic {
-  sent: number
-  received: number
-  malformed: number
-}
-
-class LinkState {
-  readonly traffic: Traffic = { sent: 0, received: 0, malformed: 0 }
-  readonly #up = new Set<string>()
-  readonly #events: LinkEvents
-  readonly #log: Log
-
-  constructor(events: LinkEvents, log: Log) {
-    this.#events = events
-    this.#log = log
+    const { aedes } = this.#broker
+    aedes.on('subscribe', (subscriptions, client) => this.#subscribed(client, subscriptions))
+    aedes.on('clientDisconnect', ({ id }) => {
+      this.#outlets.delete(id)
+      this.#gate.present(id, false)
+    })
   }
 
   /**
-   * Someone connects under this name: why they may not, or undefined. Of two connections in a node's name the broker
-   * closes the older (MQTT 3.1.1, 3.1.4-2): a node that is back sooner than its old connection ends, or an impostor.
+   * Someone connects: why they may not, or undefined. Of two connections in a node's name the broker closes the older
+   * (MQTT 3.1.1, 3.1.4-2): a node that is back sooner than its old connection ends, or an impostor.
    */
-  arrive(name: string, address: string | undefined): string | undefined {
-    if (isNodeName(name)) {
-      if (this.#up.has(name)) this.#log.warn({ node: name, address }, 'node link taken over')
-      return undefined
+  #arrive({ id, conn, clean }: Client): AuthenticateError | undefined {
+    const address = conn instanceof Socket ? conn.remoteAddress : undefined
+    const refuse = (client: string, reason: string, returnCode: number) => {
+      this.#log.warn({ client, address, reason }, 'connection refused')
+      return Object.assign(new Error(reason), { returnCode })
     }
-    const client = name.slice(0, longestName)
-    const reason = `client id ${JSON.stringify(client)} is not a node name`
-    this.#log.warn({ client, address, reason }, 'connection refused')
-    return reason
+    if (!isNodeName(id)) {
+      const client = id.slice(0, longestName)
+      return refuse(client, `client id ${JSON.stringify(client)} is not a node name`, identifierRejected)
+    }
+    // What the broker would keep for it, nobody would ever bound.
+    if (!clean) return refuse(id, 'a session that outlives its connection is not kept: clean session', notAuthorized)
+    if (this.#gate.isUp(id)) this.#log.warn({ node: id, address }, 'node link taken over')
+    return undefined
+  }
+
+  #subscribed(client: Client, subscriptions: readonly Subscription[]): void {
+    const own = linkTopic(client.id, 'down')
+    const granted = subscriptions.some(({ topic, qos }) => topic === own && Number(qos) !== 0x80)
+    if (!granted || client.closed || this.#outlets.get(client.id)?.client === client) return
+    const { traffic } = this
+    this.#outlets.set(client.id, new Outlet({ client, traffic, cut: (reason) => this.#cut(client, reason) }))
+  }
+
+  #cut(client: Client, reason: string): void {
+    if (client.closed) return
+    this.traffic.cut++
+    this.#log.warn({ node: client.id, reason }, 'node cut off')
+    client.close()
   }
 
   /** Takes what a client publishes; an error closes its connection. */
-  publish(node: string, topic: string, payload: string | Buffer): Error | null {
-    const parsed = parseLinkTopic(topic)
-    if (parsed === undefined || parsed.node !== node || parsed.channel === 'down') {
-      this.#log.warn({ node, topic }, 'publication refused')
-      return new Error(`${node} may not publish on ${topic}`)
+  #publish({ id: node }: Client, packet: PublishPacket, done: (error?: Error | null) => void): void {
+    const parsed = parseLinkTopic(packet.topic)
+    const foreign = parsed === undefined || parsed.node !== node || parsed.channel === 'down'
+    if (foreign || packet.qos === 2) {
+      this.#log.warn({ node, topic: packet.topic, qos: packet.qos }, 'publication refused')
+      return done(new Error(`${node} may not publish on ${packet.topic} with QoS ${packet.qos}`))
     }
-    const bytes = Buffer.from(payload)
-    if (parsed.channel === 'alive') this.#presence(node, bytes.toString() === '1')
-    else this.#frame(node, bytes)
-    return null
+    // Nobody else hears it, so the broker need not keep it.
+    packet.retain = false
+    const bytes = Buffer.from(packet.payload)
+    if (parsed.channel === 'up') return this.#gate.take(node, bytes, done)
+    this.#gate.present(node, bytes.toString() === '1')
+    done()
   }
-
-  gone(node: string): void {
-    this.#presence(node, false)
-  }
-
-  #presence(node: string, up: boolean): void {
-    if (this.#up.has(node) === up) return
-    if (up) this.#up.add(node)
-    else this.#up.delete(node)
-    this.#log.info({ node, up }, 'node link')
-    if (up) this.#events.onUp(node)
-    else this.#events.onDown(node)
-  }
-
-  #frame(node: string, bytes: Buffer): void {
-    this.traffic.received += bytes.length
-    this.#presence(node, true)
-    const decoded = decodeUp(bytes)
-    if (decoded.ok) return this.#events.onFrame(node, decoded.frame)
-    this.traffic.malformed++
-    this.#log.warn({ node, reason: decoded.reason, bytes: bytes.length }, 'malformed frame')
-    this.#events.onMalformed(node, decoded.reason)
-  }
-}
-
-function refusal(message: string): AuthenticateError {
-  return Object.assign(new Error(message), { returnCode: identifierRejected })
 }

@@ -68,7 +68,7 @@ async function startAsDeployed(kubeconfig: string) {
   return cloudcore
 }
 
-async function startNode(nodeName: string, linkPort: number) {
+async function startNode(nodeName: string, linkPort: number | undefined) {
   const cloud = `mqtt://127.0.0.1:${linkPort}`
   const edge = await startEdge({ form: 'here', nodeName, data: tempDir(), cloud })
   onTestFinished(() => edge.stop())

@@ -58,7 +58,7 @@ export async function startCloud({ form, data, statusInterval, kubeconfig }: Clo
       ...{ clock: systemClock, random: Math.random, log },
     })
     const stop = () => cloudcore.stop()
-    return { lines, linkPort: cloudcore.linkPort, metricsPort: metricsPort(lines), stop, kill: cannotKill }
+    return { lines, linkPort: cloudcore.linkPort ?? 0, metricsPort: metricsPort(lines), stop, kill: cannotKill }
   }
   const program = await startProgram('cloudcore', [
     ...(kubeconfig === undefined ? ['--standalone', '--api-port', '0'] : ['--kubeconfig', kubeconfig]),
