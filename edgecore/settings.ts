@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
-import { addressOrOff, host, logLevel, oneOf, path, port, url, valueType } from '@kedge/shared/setting-types'
+import { addressOrOff, host, logLevel, oneOf, path, port, text, url, valueType } from '@kedge/shared/setting-types'
 import { program, type Values } from '@kedge/shared/settings'
 import { isNodeName } from '@kedge/shared/topics'
+import { type AccessSettings, accessFaults } from './devices/access-settings.ts'
 
 const nodeName = valueType(
   'NAME',
@@ -36,10 +37,27 @@ export const edgecoreProgram = program({
     data: { type: path, default: defaultData, help: 'Where edgecore keeps what must survive a restart' },
     mqttHost: { type: host, default: '127.0.0.1', help: 'Where the MQTT broker for local devices listens' },
     mqttPort: { type: port, default: '1883', help: 'Its port' },
+    mqttPasswords: { type: path, help: 'Users of that broker, a file of mosquitto_passwd; without it nobody is asked' },
+    mqttAcl: {
+      type: path,
+      help: 'Their topics, a file in the form of mosquitto; without it a user has the topics of the device that it is named after, and all that do not begin with $',
+    },
+    mqttTlsCert: { type: path, help: 'Certificate of that broker, PEM: it then speaks TLS' },
+    mqttTlsKey: { type: path, help: 'Its key, PEM' },
+    mqttTlsClientCa: {
+      type: path,
+      help: 'Authority of client certificates, PEM; the common name is the user, and a certificate does without a password',
+    },
+    mqttBroker: {
+      type: url(['mqtt:', 'mqtts:']),
+      help: 'A broker to use in place of the built-in one, mqtt://HOST:1883',
+    },
+    mqttUsername: { type: text, help: 'Name of edgecore at that broker' },
+    mqttPasswordFile: { type: path, help: 'File with its password' },
     dmiSocket: {
       type: dmiSocket,
       default: 'auto',
-      help: 'Where gRPC mappers register; auto: /etc/kubeedge/dmi.sock where that folder exists and can be written to, else dmi.sock in the data folder; off: nowhere',
+      help: 'Unix socket where gRPC mappers register; auto: in /etc/kubeedge where that can be written to, else in --data; or off',
     },
     runtime: {
       type: oneOf(['simulated']),
@@ -49,9 +67,14 @@ export const edgecoreProgram = program({
     metricsAddress: { type: addressOrOff, default: 'off', help: 'Where metrics and /healthz are served, or off' },
     logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },
   },
+  check: accessFaults,
 })
 
 export type EdgecoreSettings = Values<typeof edgecoreProgram.table>
+/** The local broker: the built-in one, or one of the node's own. */
+export type LocalBrokerSettings = Partial<
+  AccessSettings & Pick<EdgecoreSettings, 'mqttBroker' | 'mqttUsername' | 'mqttPasswordFile'>
+>
 
 /** The node's database in its data folder. */
 export function databasePath(data: string): string {
