@@ -67,6 +67,12 @@ const goals: ReadonlyMap<string, Goal> = new Map([
   one('idle/cloudcore restarted, 1000 objects, in sync', '≤ 1', '32'),
   one('idle/cloudcore restarted, 100 objects, in sync', '≤ 1', '4.5'),
   one('idle/start to serving, no cloud', '≤ 0.5', '0.13–0.23'),
+  one('apiserver/durable creates, 32 at once', '≥ 2000', ''),
+  ...pair('apiserver/create, 32 at once', ['', ''], ['≤ 50', '']),
+  ...pair('apiserver/write sent → seen by 1000 watchers', ['', ''], ['≤ 250', '']),
+  one('apiserver/list of 10000 pods', '≤ 1000', ''),
+  one('apiserver/resident after the load', '≤ 200', ''),
+  one('apiserver/resident at rest', '≤ 200', ''),
 ])
 
 export function goalOf({ bench, figure }: { bench: string; figure: string }): Goal {
