@@ -11,6 +11,7 @@ export const builtInDrivers: readonly LazyDriver[] = [
     serves: ({ spec }) => isMapped(spec),
     load: async () => (await import('./mqtt/driver.ts')).mqttDriver,
   },
+  { protocols: ['modbus'], load: async () => (await import('./modbus/driver.ts')).modbusDriver },
 ]
 
 /** Whether a device says how its properties lie in the words of its protocol. */

@@ -134,14 +134,14 @@ function plain(text: string): string {
 }
 
 /** The other way: what the device is told for a value of the property. Throws when a number is needed and is not there. */
-export function wordFor(value: string, { map, scale, offset }: Reader): string {
+export function wordFor(value: string, { map, scale, offset, decimals }: Reader): string {
   const word = Object.entries(map ?? {}).find(([, mapped]) => mapped === value)?.[0]
   if (word !== undefined) return word
   if (scale === undefined && offset === undefined) return value
   const number = value.trim() === '' ? Number.NaN : Number(value)
   if (Number.isNaN(number)) throw new Error(`${JSON.stringify(value)} is no number`)
   const raw = (number - (offset ?? 0)) / (scale ?? 1)
-  return numberText(raw)
+  return decimals === undefined ? numberText(raw) : plain(raw.toFixed(decimals))
 }
 
 const placeholder = /\{\{\s*(\w+)\s*\}\}/g

@@ -47,6 +47,7 @@ const Command = z.object({
     .record(z.string(), z.coerce.string())
     .optional()
     .describe('The value of the property → the word in the command.'),
+  decimals: z.int().min(0).max(15).optional().describe('Digits after the point of a scaled number.'),
   qos: z.union([z.literal(0), z.literal(1)]).default(1),
   retain: z.boolean().default(false),
 })
@@ -57,11 +58,11 @@ const Visitor = Reading.extend({
   retained: z.enum(['use', 'ignore']).default('use').describe('Whether messages that the broker kept count.'),
   command: Command.optional(),
   /** What else KubeEdge's MQTT mapper knows. */
-  qos: z.unknown(),
-  retain: z.unknown(),
-  clientId: z.unknown(),
-  cleanSession: z.unknown(),
-  keepAlive: z.unknown(),
+  qos: z.unknown().optional(),
+  retain: z.unknown().optional(),
+  clientId: z.unknown().optional(),
+  cleanSession: z.unknown().optional(),
+  keepAlive: z.unknown().optional(),
   username: z.string().optional(),
   password: z.string().optional(),
 })
@@ -156,10 +157,7 @@ function brokerOf({ broker, ip, port, username, password, ca }: z.infer<typeof M
 
 /** The payload of the command that gives the property this value. */
 export function commandPayload({ command, reader }: MappedProperty, value: string): string {
-  const word = command?.map && Object.hasOwn(command.map, value) ? command.map[value] : undefined
-  return fill(
-    command?.payload ?? '{{value}}',
-    word ?? wordFor(value, reader),
-    word === undefined ? reader.modelled : undefined,
-  )
+  const mapped = command?.map && Object.hasOwn(command.map, value) ? command.map[value] : undefined
+  const word = mapped ?? wordFor(value, { ...reader, decimals: command?.decimals })
+  return fill(command?.payload ?? '{{value}}', word, reader.modelled)
 }
