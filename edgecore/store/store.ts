@@ -36,7 +36,7 @@ export interface StoreOptions {
 export type Urgency = 'now' | 'spaced' | 'lazy'
 
 const lazyMs = 1000
-const defaultRetryMs = 5000
+const defaultRetryMs = 2000
 
 /**
  * The node's SQLite database: one writer, WAL, `synchronous=FULL`, group commit.
