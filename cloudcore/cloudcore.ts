@@ -15,7 +15,10 @@ import { DeviceWatch } from './kube/device-watch.ts'
 import { Freshest } from './kube/freshest.ts'
 import { Limiter } from './kube/limiter.ts'
 import { StatusWriter } from './kube/status-writer.ts'
+import { type BrokerSettings, brokerAccess } from './link/broker-access.ts'
 import { EmbeddedLink } from './link/embedded.ts'
+import { ExternalLink } from './link/external.ts'
+import type { Link, LinkEvents } from './link/link.ts'
 import { cloudMetrics } from './metrics.ts'
 import { NodeKeeper } from './nodes/node-keeper.ts'
 import { Presence } from './nodes/presence.ts'
@@ -24,7 +27,8 @@ import { SyncHub } from './sync/hub.ts'
 import { Inbox } from './sync/inbox.ts'
 
 export interface CloudcoreOptions {
-  settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel'>
+  settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof BrokerSettings> &
+    Partial<BrokerSettings>
   kubernetes: KubernetesWay
   clock: Clock
   /** A draw from [0, 1). */
@@ -96,29 +100,23 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     await nodes.start()
     await devices.start((device) => writer.touch(device))
     const link = add(
-      await EmbeddedLink.open({
-        host: settings.linkHost,
-        port: settings.linkPort,
-        events: {
-          onUp: (node) => {
-            presence.connected(node)
-            hub.up(node)
-          },
-          onDown: (node) => {
-            presence.disconnected(node)
-            hub.down(node)
-          },
-          onFrame: (node, frame) => (frame.is === 'reports' ? inbox.receive(node, frame) : hub.receive(node, frame)),
-          onMalformed: (node) => hub.malformed(node),
+      await openLink(options, {
+        onUp: (node) => {
+          presence.connected(node)
+          hub.up(node)
         },
-        clock,
-        log,
+        onDown: (node) => {
+          presence.disconnected(node)
+          hub.down(node)
+        },
+        onFrame: (node, frame) => (frame.is === 'reports' ? inbox.receive(node, frame) : hub.receive(node, frame)),
+        onMalformed: (node) => hub.malformed(node),
       }),
     )
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(cloudMetrics({ hub, link, counters }))
-      const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
+      const status = add(await openStatusServer({ host, port, notReady: () => link.notReady(), metrics }))
       log.info({ host, port: status.port }, 'metrics served')
     }
     log.info({ kubernetes: way.kubeconfig ?? 'in-cluster', linkPort: link.port }, 'cloudcore started')
@@ -127,6 +125,13 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     await stop()
     throw error
   }
+}
+
+/** The link over cloudcore's own broker, or over the one that the settings name. */
+async function openLink({ settings, clock, random, log }: CloudcoreOptions, events: LinkEvents): Promise<Link> {
+  const broker = brokerAccess(settings)
+  if (broker !== undefined) return new ExternalLink({ broker, events, clock, random, log })
+  return EmbeddedLink.open({ host: settings.linkHost, port: settings.linkPort, events, clock, log })
 }
 
 /** How to reach Kubernetes; starts the embedded one where there is no other. */

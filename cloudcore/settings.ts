@@ -1,5 +1,16 @@
 import { join } from 'node:path'
-import { addressOrOff, duration, flag, host, interval, logLevel, path, port } from '@kedge/shared/setting-types'
+import {
+  addressOrOff,
+  duration,
+  flag,
+  host,
+  interval,
+  logLevel,
+  path,
+  port,
+  text,
+  url,
+} from '@kedge/shared/setting-types'
 import { type Env, type Fault, program, type Values } from '@kedge/shared/settings'
 
 export const defaultData = '/var/lib/kedge/cloudcore'
@@ -40,6 +51,15 @@ export const cloudcoreProgram = program({
     writeKubeconfig: { type: path, help: 'Write the kubeconfig of the embedded API to this file, for kubectl' },
     linkHost: { type: host, default: '127.0.0.1', help: 'Where the MQTT broker for the edge nodes listens' },
     linkPort: { type: port, default: '1884', help: 'Its port' },
+    linkBroker: {
+      type: url(['mqtt:', 'mqtts:']),
+      help: 'The MQTT broker that carries the link instead, mosquitto for instance; it decides who is which node',
+    },
+    linkBrokerUsername: { type: text, help: 'The name of cloudcore there' },
+    linkBrokerPasswordFile: { type: path, help: 'The file with its password' },
+    linkBrokerTlsCa: { type: path, help: 'The certificates that vouch for that broker, PEM' },
+    linkBrokerTlsCert: { type: path, help: "cloudcore's own certificate there, PEM" },
+    linkBrokerTlsKey: { type: path, help: 'Its key, PEM' },
     statusInterval: {
       type: duration,
       default: '10s',
@@ -62,7 +82,7 @@ export const cloudcoreProgram = program({
     },
     logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },
   },
-  check: kubernetesFaults,
+  check: (settings, env) => [...kubernetesFaults(settings, env), ...brokerFaults(settings)],
 })
 
 export type CloudcoreSettings = Values<typeof cloudcoreProgram.table>
@@ -90,4 +110,31 @@ function kubernetesFaults(settings: Ways, env: Env): Fault[] {
   const advice =
     'give --kubeconfig FILE for a cluster, or --standalone for an embedded one (in a pod neither is needed)'
   return [{ name: 'kubeconfig', found: 'there is no Kubernetes to work with', advice }]
+}
+
+const brokerParts = [
+  'linkBrokerUsername',
+  'linkBrokerPasswordFile',
+  'linkBrokerTlsCa',
+  'linkBrokerTlsCert',
+  'linkBrokerTlsKey',
+] as const
+
+type BrokerParts = Partial<Record<'linkBroker' | (typeof brokerParts)[number], string>>
+
+function brokerFaults(settings: BrokerParts): Fault[] {
+  if (settings.linkBroker === undefined) {
+    return brokerParts
+      .filter((name) => settings[name] !== undefined)
+      .map((name) => ({ name, found: 'given without linkBroker', advice: 'give --link-broker mqtt://HOST:PORT, too' }))
+  }
+  const needs = (name: keyof BrokerParts, other: keyof BrokerParts, advice: string): Fault[] =>
+    settings[name] === undefined || settings[other] !== undefined
+      ? []
+      : [{ name, found: `given without ${other}`, advice }]
+  return [
+    ...needs('linkBrokerPasswordFile', 'linkBrokerUsername', 'give --link-broker-username NAME, too'),
+    ...needs('linkBrokerTlsCert', 'linkBrokerTlsKey', 'give --link-broker-tls-key PATH, too'),
+    ...needs('linkBrokerTlsKey', 'linkBrokerTlsCert', 'give --link-broker-tls-cert PATH, too'),
+  ]
 }

@@ -1,6 +1,17 @@
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
-import { addressOrOff, host, logLevel, oneOf, path, port, text, url, valueType } from '@kedge/shared/setting-types'
+import {
+  addressOrOff,
+  host,
+  interval,
+  logLevel,
+  oneOf,
+  path,
+  port,
+  text,
+  url,
+  valueType,
+} from '@kedge/shared/setting-types'
 import { program, type Values } from '@kedge/shared/settings'
 import { isNodeName } from '@kedge/shared/topics'
 import { type AccessSettings, accessFaults } from './devices/access-settings.ts'
@@ -31,8 +42,18 @@ export const edgecoreProgram = program({
       help: 'Name of this node in Kubernetes',
     },
     cloud: {
-      type: url(['mqtt:']),
+      type: url(['mqtt:', 'mqtts:']),
       help: "URL of cloudcore's MQTT broker, mqtt://HOST:1884; without it the node runs alone",
+    },
+    cloudPasswordFile: {
+      type: path,
+      help: 'File with the password of this node there, if that broker asks for one; its user name is the node name',
+    },
+    cloudTlsCa: { type: path, help: 'Certificates that vouch for that broker, PEM, with mqtts' },
+    cloudKeepAlive: {
+      type: interval,
+      default: '30s',
+      help: 'How often a quiet link is tested: a dead one is noticed within one and a half times this',
     },
     data: { type: path, default: defaultData, help: 'Where edgecore keeps what must survive a restart' },
     mqttHost: { type: host, default: '127.0.0.1', help: 'Where the MQTT broker for local devices listens' },

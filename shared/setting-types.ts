@@ -71,12 +71,13 @@ export const addressOrOff = valueType('HOST:PORT', 'host:port, such as 127.0.0.1
   value === 'off' ? null : readAddress(value),
 )
 
-/** A URL with one of `protocols` (`mqtt:`, …), normalised, without a slash at its end. */
+/** A URL with one of `protocols` (`mqtt:`, …), normalised, without a slash at its end. It is logged: no password in it. */
 export function url(protocols: readonly string[]): ValueType<string> {
   const forms = protocols.map((protocol) => `${protocol}//host:port`).join(' or ')
   return valueType('URL', forms, (value) => {
     const parsed = new URL(value)
-    return protocols.includes(parsed.protocol) && parsed.hostname !== '' ? parsed.href.replace(/\/$/, '') : undefined
+    const right = protocols.includes(parsed.protocol) && parsed.hostname !== '' && !parsed.username && !parsed.password
+    return right ? parsed.href.replace(/\/$/, '') : undefined
   })
 }
 

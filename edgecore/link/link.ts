@@ -3,6 +3,7 @@ import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { type DownFrame, decodeDown, encodeFrame, type UpFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
+import type { Lane } from '@kedge/shared/reports'
 import { type Service, sleep } from '@kedge/shared/service'
 import { linkTopic } from '@kedge/shared/topics'
 import mqtt, { type MqttClient } from 'mqtt'
@@ -10,8 +11,12 @@ import mqtt, { type MqttClient } from 'mqtt'
 export interface CloudLinkOptions {
   /** `mqtt://host:port` of the broker. */
   url: string
-  /** Name of this node: its client id, and the level of the topics that it may use. */
+  /** Name of this node: its client id, its user name, and the level of the topics that it may use. */
   node: string
+  /** What a broker other than cloudcore's own may ask for. */
+  access?: CloudAccess
+  /** Milliseconds, 30 s unless given: a half-open connection is noticed within one and a half times this. */
+  keepAlive?: number
   onUp: () => void
   onDown: () => void
   onFrame: (frame: DownFrame) => void
@@ -22,10 +27,20 @@ export interface CloudLinkOptions {
   log: Log
 }
 
+export interface CloudAccess {
+  password?: string | undefined
+  /** Certificates that vouch for the broker, PEM. */
+  ca?: string | undefined
+}
+
+/** What a frame is sent for: the conversation about the desired state, or a lane of reports. */
+export type Purpose = Lane | 'sync'
+
 /** How long the first try and later ones may wait: a cut link is back within seconds, and a fleet comes back spread. */
 const backoff: Backoff = { base: 500, cap: 4000 }
-/** Seconds: a half-open connection is noticed within one and a half times this. */
-const keepalive = 30
+const defaultKeepAlive = 30_000
+/** The largest that fits into a CONNECT packet, in seconds (MQTT 3.1.1, 3.1.2.10). */
+const longestKeepAlive = 65_535
 const connectTimeout = 10_000
 
 /**
@@ -40,6 +55,8 @@ export class CloudLink implements Service {
   #running: Promise<void> | undefined
   /** Bytes of frames in each direction since the start. */
   readonly traffic = { sent: 0, received: 0, malformed: 0 }
+  /** Bytes of frames sent, by what they were sent for. */
+  readonly sentFor = new Map<Purpose, number>()
 
   constructor(options: CloudLinkOptions) {
     this.#options = options
@@ -54,10 +71,11 @@ export class CloudLink implements Service {
   }
 
   /** Hands a frame to the connection; false when there is none. Delivery is confirmed by frames, never by MQTT. */
-  send(frame: UpFrame): boolean {
+  send(frame: UpFrame, purpose: Purpose = 'sync'): boolean {
     if (!this.#up || this.#client === undefined) return false
     const bytes = encodeFrame(frame)
     this.traffic.sent += bytes.length
+    this.sentFor.set(purpose, (this.sentFor.get(purpose) ?? 0) + bytes.length)
     this.#client.publish(linkTopic(this.#options.node, 'up'), bytes, { qos: 1 })
     return true
   }
@@ -86,13 +104,15 @@ export class CloudLink implements Service {
 
   /** One connection from the first try to its end. */
   #once(signal: AbortSignal): Promise<{ connected: boolean; reason: string }> {
-    const { url, node, log, onUp, onDown } = this.#options
+    const { url, node, log, access = {}, keepAlive = defaultKeepAlive, onUp, onDown } = this.#options
     return new Promise((resolve) => {
       const alive = linkTopic(node, 'alive')
       const client = mqtt.connect(url, {
         clientId: node,
         clean: true,
-        keepalive,
+        ...(access.password === undefined ? {} : { username: node, password: access.password }),
+        ...(access.ca === undefined ? {} : { ca: access.ca }),
+        keepalive: Math.min(longestKeepAlive, Math.max(1, Math.round(keepAlive / 1000))),
         connectTimeout,
         reconnectPeriod: 0,
         resubscribe: false,
@@ -117,9 +137,10 @@ export class CloudLink implements Service {
         // The client tells of an answer that was on its way when it was ended, and would throw at a publish.
         if (!client.connected) return
         client.publish(alive, '1', { qos: 1, retain: true })
-        client.subscribe(linkTopic(node, 'down'), { qos: 1 }, (error) => {
-          if (error) {
-            reason = `subscribe: ${explain(error)}`
+        client.subscribe(linkTopic(node, 'down'), { qos: 1 }, (error, granted) => {
+          const refused = granted?.some(({ qos }) => Number(qos) === 0x80)
+          if (error || refused) {
+            reason = `subscribe: ${error ? explain(error) : `the broker refuses ${linkTopic(node, 'down')}: see its ACL`}`
             client.end(true)
             return
           }
@@ -144,11 +165,21 @@ export class CloudLink implements Service {
   }
 
   #receive(payload: Buffer): void {
+    const { onFrame, onMalformed, log } = this.#options
     this.traffic.received += payload.length
     const decoded = decodeDown(payload)
-    if (decoded.ok) return this.#options.onFrame(decoded.frame)
-    this.traffic.malformed++
-    this.#options.log.warn({ reason: decoded.reason, bytes: payload.length }, 'malformed frame')
-    this.#options.onMalformed(decoded.reason)
+    if (!decoded.ok) {
+      const count = ++this.traffic.malformed
+      // A cloud that sends nothing else does not fill the log.
+      if (count <= 16 || (count & (count - 1)) === 0) {
+        log.warn({ reason: decoded.reason, bytes: payload.length, count }, 'malformed frame')
+      }
+      return onMalformed(decoded.reason)
+    }
+    try {
+      onFrame(decoded.frame)
+    } catch (error) {
+      log.error({ frame: decoded.frame.is, reason: explain(error) }, 'frame not handled')
+    }
   }
 }
