@@ -19,7 +19,7 @@ import { Drain } from './reports/drain.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
 import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
 import { storageCondition, tellDamage } from './reports/storage-condition.ts'
-import { databasePath, type EdgecoreSettings } from './settings.ts'
+import { databasePath, type EdgecoreSettings, type LocalBrokerSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
 import { Outbox } from './store/outbox.ts'
 import { renewing } from './store/renewal.ts'
@@ -30,7 +30,8 @@ import { usable } from './sync/usable.ts'
 
 export interface EdgecoreOptions {
   settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud' | 'data' | 'mqttHost' | 'mqttPort' | 'metricsAddress'> &
-    Partial<Pick<EdgecoreSettings, 'dmiSocket'>>
+    Partial<Pick<EdgecoreSettings, 'dmiSocket'>> &
+    LocalBrokerSettings
   clock: Clock
   /** A draw from [0, 1). */
   random: () => number
@@ -101,7 +102,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const { mqttHost: host, dmiSocket, data } = settings
     const port = before?.mqttPort ?? settings.mqttPort
     const dmi = dmiSocket ? { socket: dmiSocket, data } : undefined
-    const devices = add(await startDevices({ ...common, host, port, dmi, random }))
+    const devices = add(await startDevices({ ...common, host, port, mqtt: settings, dmi, random }))
     const pods = add(
       startPods({
         ...common,

@@ -5,6 +5,7 @@ import type { Aedes, AedesPublishPacket, Client } from 'aedes'
 import { LocalMqtt } from '../store/local-mqtt.ts'
 import type { Store } from '../store/store.ts'
 import { Audience } from './audience.ts'
+import { BrokerAccess } from './broker-access.ts'
 import { embeddedTopics } from './drivers/local-topics.ts'
 import type { TopicSource } from './drivers/topics.ts'
 import type { Engine } from './engine.ts'
@@ -15,6 +16,8 @@ export interface DeviceBrokerOptions {
   host: string
   port: number
   store: Pick<Store, 'db' | 'commit'>
+  /** Everybody may everything unless given. */
+  access?: BrokerAccess | undefined
   engine: Pick<Engine, 'take' | 'openDeltas'>
   log: Log
 }
@@ -39,14 +42,19 @@ const maxRetainedBytes = 8 * 1024 * 1024
  * through, except that only edgecore speaks on the topics of its answers, and that there is no QoS 2.
  */
 export async function openDeviceBroker(options: DeviceBrokerOptions): Promise<DeviceBroker> {
-  const { host, port, store, engine, log } = options
+  const { host, port, store, access = new BrokerAccess({}), engine, log } = options
   const table = new LocalMqtt(store.db)
   const sessions = new Sessions({ table, commit: (write) => store.commit(write), log })
-  const door = new Door({ engine, sessions, log })
+  const door = new Door({ engine, sessions, access, log })
   const audience = new Audience()
   const hooks: BrokerOptions['hooks'] = {
+    ...access.hooks((client, reason) => log.warn({ client: client.id, reason }, 'mqtt client refused')),
     authorizePublish: door.publish.bind(door),
     authorizeSubscribe: (client, subscription, done) => {
+      if (client !== null && !access.may(client, 'read', subscription.topic)) {
+        log.warn({ client: client.id, filter: subscription.topic }, 'mqtt subscription refused')
+        return done(null, null)
+      }
       if (client?.clean === false && !sessions.admits(client.id)) {
         log.warn({ client: client.id, filter: subscription.topic }, 'too many mqtt sessions')
         return done(null, null)
@@ -62,7 +70,16 @@ export async function openDeviceBroker(options: DeviceBrokerOptions): Promise<De
     for (const { topic, bytes } of kept.retained) door.retains(topic, bytes)
     for (const filter of kept.filters) audience.joins({ clean: false }, filter)
   }
-  const broker = await openBroker({ host, port, portFlag: '--mqtt-port', maxPacketBytes, log, hooks, prepare })
+  const broker = await openBroker({
+    host,
+    port,
+    portFlag: '--mqtt-port',
+    maxPacketBytes,
+    log,
+    hooks,
+    prepare,
+    tls: access.tls,
+  })
   const { aedes } = broker
   aedes.on('subscribe', (subscriptions, client) => {
     for (const { topic, qos } of subscriptions) {
@@ -91,6 +108,11 @@ function packetOf({ topic, payload }: Message) {
   return { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
 }
 
+interface DoorOptions extends Pick<DeviceBrokerOptions, 'engine' | 'log'> {
+  sessions: Sessions
+  access: BrokerAccess
+}
+
 type Done = (error?: Error | null) => void
 
 /**
@@ -102,15 +124,17 @@ type Done = (error?: Error | null) => void
 class Door {
   readonly #engine: DeviceBrokerOptions['engine']
   readonly #sessions: Sessions
+  readonly #access: BrokerAccess
   readonly #log: Log
   /** The last message of each client that waits; it settles after all before it, and never rejects. */
   readonly #last = new WeakMap<Client, Promise<void>>()
   readonly #retained = new Map<string, number>()
   #retainedBytes = 0
 
-  constructor({ engine, sessions, log }: Pick<DeviceBrokerOptions, 'engine' | 'log'> & { sessions: Sessions }) {
+  constructor({ engine, sessions, access, log }: DoorOptions) {
     this.#engine = engine
     this.#sessions = sessions
+    this.#access = access
     this.#log = log
   }
 
@@ -118,6 +142,7 @@ class Door {
     const { topic, qos } = packet
     const refuse = (why: string) => this.#refuse({ client, topic, why }, done)
     if (qos === 2) return refuse('QoS 2 is not supported: publish with QoS 1')
+    if (client !== null && !this.#access.may(client, 'write', topic)) return refuse('the rules do not allow this topic')
     if (topic.startsWith('$SYS/')) return refuse('topics below $SYS/ belong to the broker')
     const payload = typeof packet.payload === 'string' ? Buffer.from(packet.payload) : packet.payload
     // The sessions know a message by its buffer.

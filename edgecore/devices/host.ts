@@ -3,10 +3,12 @@ import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
 import type { Address } from '@kedge/shared/setting-types'
+import type { LocalBrokerSettings } from '../settings.ts'
 import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { type DeviceBroker, openDeviceBroker } from './broker.ts'
+import { BrokerAccess, credentials } from './broker-access.ts'
 import type { LinkPatience } from './dmi/link.ts'
 import { Mapping } from './dmi/mapping.ts'
 import { builtInDrivers } from './drivers/catalog.ts'
@@ -28,6 +30,8 @@ export interface DevicesOptions {
   host?: string
   /** 0 takes a free one. */
   port: number
+  /** Who may use the local broker, and whether it is one of the node's own; the built-in one for everybody unless given. */
+  mqtt?: LocalBrokerSettings
   /** The built-in drivers unless given. */
   drivers?: readonly (Driver | LazyDriver)[]
   /** Where webhooks are served once a device needs one; null for nowhere, a free port of 127.0.0.1 unless given. */
@@ -48,6 +52,8 @@ export interface Devices extends Service {
   readonly port: number
   /** Where gRPC mappers register; undefined where they cannot. */
   readonly mapperSocket: string | undefined
+  /** How many mappers have registered, and how many of them can be reached; undefined where they cannot register. */
+  readonly mappers: { readonly registered: number; readonly reached: number } | undefined
   /** How many devices have a driver, and how often the driver of which device failed. */
   readonly drivers: { readonly size: number; readonly failures: ReadonlyMap<string, number> }
   /**
@@ -62,7 +68,7 @@ export interface Devices extends Service {
  * the drivers. Throws a `UserError` when the port is in use.
  */
 export async function startDevices(options: DevicesOptions): Promise<Devices> {
-  const { log, drivers = builtInDrivers, host = '127.0.0.1', port } = options
+  const { log, drivers = builtInDrivers, host = '127.0.0.1' } = options
   const { webhookAddress = { host: '127.0.0.1', port: 0 } } = options
   const topics = new SharedTopics()
   const shared = { topics, webhooks: new WebhookServer(webhookAddress, log) }
@@ -73,7 +79,7 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   const engine = new Engine({ ...options, drivers, shared, publish, mappers: mapping?.mappers })
   await engine.start()
   try {
-    broker = await openDeviceBroker({ host, port, store: options.store, engine, log })
+    broker = await openBroker({ ...options, host, engine })
     if (options.dmi) await mapping?.open(engine, options.dmi)
   } catch (error) {
     await engine.stop()
@@ -82,16 +88,30 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   }
   const opened = broker
   topics.attach(opened.topics)
-  log.info({ host, port: opened.port }, 'local mqtt broker open')
   return {
     port: opened.port,
     drivers: engine.drivers,
     wake: (keys) => engine.wake(keys),
     mapperSocket: mapping?.path,
+    get mappers() {
+      return mapping?.mappers.counts
+    },
     stop: async () => {
       await mapping?.stop()
       await engine.stop()
       await opened.stop()
     },
   }
+}
+
+/** The built-in broker, or the client of one of the node's own: then nothing of the first is loaded. */
+async function openBroker(options: DevicesOptions & { host: string; engine: Engine }): Promise<DeviceBroker> {
+  const { mqtt = {}, host, log } = options
+  if (mqtt.mqttBroker !== undefined) {
+    const { openExternalBroker } = await import('./external-broker.ts')
+    return openExternalBroker({ ...options, url: mqtt.mqttBroker, ...credentials(mqtt) })
+  }
+  const broker = await openDeviceBroker({ ...options, access: BrokerAccess.load(mqtt) })
+  log.info({ host, port: broker.port }, 'local mqtt broker open')
+  return broker
 }

@@ -30,6 +30,7 @@ export class DeviceClient {
     await new Promise<void>((resolve, reject) => {
       client.once('connect', () => resolve())
       client.once('error', reject)
+      client.once('close', () => reject(new Error('closed before it was connected')))
     })
     return new DeviceClient(client)
   }
