@@ -73,10 +73,7 @@ export class Mapper {
       address: options.row.address,
       onUp: () => this.#up(),
       onDown: () => this.#down(),
-      onAbsent: () => {
-        this.absent = true
-        options.onPresence()
-      },
+      onAbsent: () => this.#away(),
     })
   }
 
@@ -248,6 +245,18 @@ export class Mapper {
 
   #down(): void {
     this.#options.log.warn({ mapper: this.name }, 'mapper lost')
+    this.#doubt()
+  }
+
+  #away(): void {
+    this.absent = true
+    // It may have been given all when it registered, and have ended before it could be reached.
+    this.#doubt()
+    this.#options.onPresence()
+  }
+
+  /** What it holds is not sure any more. */
+  #doubt(): void {
     this.#session++
     this.#models.clear()
     for (const [device, { model }] of this.#told) this.#told.set(device, { ...unsure(), model })
