@@ -15,6 +15,7 @@ import { type EdgeParts, edgeMetrics } from './metrics.ts'
 import { type Pods, startPods } from './pods/pods.ts'
 import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
+import { reportsOn } from './reports/again.ts'
 import { Drain } from './reports/drain.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
 import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
@@ -22,8 +23,10 @@ import { storageCondition, tellDamage } from './reports/storage-condition.ts'
 import { databasePath, type EdgecoreSettings, type LocalBrokerSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
 import { Outbox } from './store/outbox.ts'
+import { PodStatuses } from './store/pods.ts'
 import { renewing } from './store/renewal.ts'
 import { getMeta, Store, setMeta } from './store/store.ts'
+import { TwinTable } from './store/twins.ts'
 import { Conversation } from './sync/conversation.ts'
 import { Holding } from './sync/holding.ts'
 import { usable } from './sync/usable.ts'
@@ -197,7 +200,14 @@ function openCloud({
     clock,
     log,
   })
-  const drain = new Drain({ store, outbox, box: boxOf(store), send: (frame) => link.send(frame), clock, log })
+  const known = { statuses: new PodStatuses(store.db), twins: new TwinTable(store.db) }
+  const reportAgain = (keys: readonly Key[]) => {
+    store
+      .commit(() => reportsOn(keys, known).forEach((report) => void outbox.add(report)))
+      .catch((error: unknown) => log.error({ reason: explain(error) }, 'reports not made again'))
+  }
+  const box = `${boxOf(store)}.${run}`
+  const drain = new Drain({ store, outbox, box, send: (frame) => link.send(frame), clock, random, log })
   nodeStatus.onUnkept((report) => link.send(unkeptFrame(report)))
   const begin = () => {
     conversation.up()
@@ -216,12 +226,16 @@ function openCloud({
       if (frame.is === 'answered') drain.answered(frame)
       else if (frame.is !== 'tell') conversation.receive(frame)
       else if (frame.what === 'node') nodeStatus.again()
+      else if (frame.what === 'state') reportAgain(frame.keys ?? [])
       else begin()
     },
     onMalformed: () => conversation.malformed(),
     ...{ clock, random, log },
   })
-  const timer = setInterval(() => conversation.tick(), 1000)
+  const timer = setInterval(() => {
+    conversation.tick()
+    drain.tick()
+  }, 1000)
   return {
     link,
     get inSync() {

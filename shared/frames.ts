@@ -205,9 +205,15 @@ const Answered = z.object({
 
 /**
  * `node`, "report your node again": its Node was lost in Kubernetes, and cloudcore does not remember what it said.
+ * `state`, "report all that you know of these": Kubernetes has lost what was said of them.
  * `all`, "begin anew, as on a new link": cloudcore was away behind a broker that was not, or has lost frames of this node.
  */
-const Tell = z.object({ is: z.literal('tell'), what: z.enum(['node', 'all']) })
+const Tell = z.object({
+  is: z.literal('tell'),
+  what: z.enum(['node', 'all', 'state']),
+  /** The pods and devices of `state`. */
+  keys: z.array(KeyText).max(1000).optional(),
+})
 
 /** The cloud cannot talk with this edge; `reason` says what to do. */
 const Sorry = z.object({ is: z.literal('sorry'), talk: z.string().max(64), reason: z.string().max(1024) })

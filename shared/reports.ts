@@ -73,26 +73,47 @@ export const EventReport = z.object({
   by: z.string(),
 })
 
-export const Report = z.discriminatedUnion('is', [NodeReport, PodReport, DeviceReport, EventReport])
+/** Reports that the edge had to drop before the cloud had them: so much of a lane, and why. Becomes an Event of the Node. */
+export const GapReport = z.object({
+  is: z.literal('gap'),
+  /** Unique for ever; a later report of the same id counts what the earlier ones did, and more. */
+  id: z.string().regex(/^[0-9a-z-]{8,40}$/),
+  lane: z.string().max(32),
+  /** `bytes`: the lane was full. `age`: they had waited too long. `damage`: the database that held them was damaged. */
+  why: z.enum(['bytes', 'age', 'damage']),
+  count: z.int().positive(),
+  bytes: z.int().nonnegative(),
+  /** When the first and the last of them were written, milliseconds since the epoch by the edge's clock. */
+  from: z.number(),
+  to: z.number(),
+})
+
+export const Report = z.discriminatedUnion('is', [NodeReport, PodReport, DeviceReport, EventReport, GapReport])
 export type NodeReport = z.infer<typeof NodeReport>
 export type PodReport = z.infer<typeof PodReport>
 export type DeviceReport = z.infer<typeof DeviceReport>
 export type EventReport = z.infer<typeof EventReport>
+export type GapReport = z.infer<typeof GapReport>
 export type Report = z.infer<typeof Report>
 
 /** In the order of importance in which they are served. */
 export const lanes = ['control', 'alarms', 'state', 'events', 'telemetry'] as const
 export type Lane = (typeof lanes)[number]
 
+/** Lanes whose reports say how something is now: the newest of a subject says it all, so they are never dropped. */
+export const lasting: ReadonlySet<Lane> = new Set(['control', 'state'])
+
+/** The lane of a report. An alarm is a Warning event, whatever it is about. */
 export function laneOf(report: Report): Lane {
   switch (report.is) {
     case 'node':
+    case 'gap':
       return 'control'
     case 'pod':
     case 'device':
       return 'state'
     case 'event':
-      return 'events'
+      return report.type === 'Warning' ? 'alarms' : 'events'
   }
 }
 
@@ -107,17 +128,7 @@ export function subjectOf(report: Report): string {
       return `devices/${report.namespace}/${report.name}`
     case 'event':
       return `events/${report.id}`
+    case 'gap':
+      return `gaps/${report.lane}/${report.why}`
   }
-}
-
-/**
- * The one report that says what two reports on the same subject said. A device that was deleted and made again has
- * another uid, and what was said of the first is dropped.
- */
-export function fold(older: Report, newer: Report): Report {
-  if (older.is !== 'device' || newer.is !== 'device' || older.uid !== newer.uid) return newer
-  const folded: DeviceReport = { ...older, ...newer }
-  const twins = { ...older.twins, ...newer.twins }
-  if (Object.keys(twins).length > 0) folded.twins = twins
-  return folded
 }

@@ -8,6 +8,7 @@ export const counterHelp = {
   retries: 'Writes repeated after trouble',
   refused: 'Reports refused for good',
   obsolete: 'Reports about objects that are gone',
+  gaps: 'Events of reports that an edge had to drop',
   leases: 'Leases renewed',
 } as const
 

@@ -103,7 +103,9 @@ export class DeviceWriter implements Service {
     })
     // What was refused must not spoil the next write; what came meanwhile has a pass of its own.
     if (written.is === 'gone' || (written.is === 'refused' && this.#live.get(key) === tried)) this.#live.delete(key)
-    return answerOf(written, { log, counters, key })
+    const pass = answerOf(written, { log, counters, key })
+    // Until the node has spoken, a write has only cloudcore's own word in it: the first values need not wait for that.
+    return { ...pass, wrote: pass.wrote && tried !== undefined }
   }
 
   #forget(key: Key): void {

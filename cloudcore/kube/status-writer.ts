@@ -7,6 +7,7 @@ import type { Condition } from './conditions.ts'
 import type { LiveDevice, StatusTwin } from './device-status.ts'
 import { DeviceWriter } from './device-writer.ts'
 import { EventWriter } from './event-writer.ts'
+import { GapWriter } from './gap-writer.ts'
 import { PodWriter } from './pod-writer.ts'
 import { nodeOf } from './trim.ts'
 import type { WriterParts } from './writer-parts.ts'
@@ -36,6 +37,7 @@ export class StatusWriter implements Service {
   readonly #pods: PodWriter
   readonly #devices: DeviceWriter
   readonly #events: EventWriter
+  readonly #gaps: GapWriter
   readonly #unsubscribe: () => void
   readonly #stopped: Promise<void>
   #isReady = false
@@ -47,6 +49,7 @@ export class StatusWriter implements Service {
     this.#pods = new PodWriter(parts)
     this.#devices = new DeviceWriter(parts)
     this.#events = new EventWriter(parts)
+    this.#gaps = new GapWriter(parts)
     this.#unsubscribe = parts.catalog.onChange((change) => parts.freshest.caughtUp(change))
     this.#stopped = new Promise((resolve) => {
       this.#stopNow = resolve
@@ -71,6 +74,8 @@ export class StatusWriter implements Service {
         return this.#foreign(node, 'devices', report) ?? this.#devices.accept(report)
       case 'event':
         return this.#events.accept(node, report)
+      case 'gap':
+        return this.#gaps.accept(node, report)
     }
   }
 
@@ -89,7 +94,8 @@ export class StatusWriter implements Service {
     this.#stopNow()
     this.#unsubscribe()
     const { log } = this.#parts
-    await stopAll([this.#pods, this.#devices, this.#events], (error) => log.error({ error }, 'status writer stop'))
+    const writers = [this.#pods, this.#devices, this.#events, this.#gaps]
+    await stopAll(writers, (error) => log.error({ error }, 'status writer stop'))
   }
 
   /** Before the catalog knows every kind, what is missing in it proves nothing. */

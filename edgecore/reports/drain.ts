@@ -1,158 +1,305 @@
+import { type Backoff, delay } from '@kedge/shared/backoff'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { type Frame, maxFrameBytes } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import { type Lane, lanes } from '@kedge/shared/reports'
+import { type Scheduler, systemScheduler } from '../pods/scheduler.ts'
 import type { Outbox, OutboxRow } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
+import { type Flight, Flights } from './flights.ts'
+import { LaneQueue } from './lane-queue.ts'
 
 export interface DrainOptions {
-  store: Store
+  store: Pick<Store, 'commit'>
   outbox: Outbox
-  /** Names this outbox, so that answers to an earlier database are told apart. */
+  /** Names this outbox and this run of edgecore, so that answers to others are told apart. */
   box: string
   /** Hands a frame to the link; false when the link is down. */
   send: (frame: Frame<'reports'>) => boolean
+  /** Milliseconds from one round of a lane to the next: 0 for at once, Infinity for not now. At once unless given. */
+  pause?: (lane: Lane) => number
+  /** Whether what a refused report is about is still this node's: if not, the report is dropped. */
+  isOurs?: (subject: string) => boolean
+  /** Called when reports were refused for good. */
+  onRefused?: (reason: string) => void
   clock: Clock
+  /** A draw from [0, 1). */
+  random?: () => number
+  scheduler?: Scheduler
   log: Log
 }
 
-/** Rows that may be on their way unanswered at once. */
-const window = 2000
-/** Rows and, roughly, characters of one frame. */
+/** What may be on its way at once: in all, and of what is not urgent, so that this never stands before the rest. */
+const window = { rows: 2000, bytes: 256 * 1024 }
+const bulkWindow = { rows: 1000, bytes: 128 * 1024 }
+const bulk: ReadonlySet<Lane> = new Set(['events', 'telemetry'])
+/** Rows and, roughly, bytes of one frame, before compression: a slow link's keep-alive waits for one at most. */
 const frameRows = 200
-const frameChars = 64 * 1024
+const frameBytes = 32 * 1024
 /** A larger report fits into no frame, with room for the frame around it. */
 const maxReportBytes = maxFrameBytes - 1024
 /** Least milliseconds between two frames of fresh reports: what changes faster folds meanwhile. */
 const gap = 50
+/** Least milliseconds from one report on a subject to the next while the cloud still works on the first. */
+const subjectGap = 250
+/** How long an answer may take before the report is sent again, growing each time. */
+const patience: Backoff = { base: 60_000, cap: 16 * 60_000 }
+
+interface Item {
+  row: OutboxRow
+  flight: Flight
+}
 
 /**
  * Takes reports from the outbox to the cloud and the cloud's answers back.
  *
  * Invariants:
- * - A row leaves the outbox when its newest version was answered, never because it was sent.
+ * - A row leaves the outbox when all that was said in it was answered, never because it was sent.
  * - On a new link everything unanswered goes again, in the order of lanes.
- * - At most `window` rows are unanswered, whatever the outbox holds.
+ * - What is on its way is bounded in rows and bytes, whatever the outbox holds, and what is not urgent takes half of that
+ *   at most.
  * - A report that fits into no frame is set aside: sent, it would end the link each time, and all behind it would wait.
  */
 export class Drain {
   readonly #options: DrainOptions
-  /** Rows on their way: sequence number to the version sent. */
-  readonly #sent = new Map<number, number>()
-  /** Rows written since the link came up, by lane. */
-  readonly #fresh = new Map<Lane, Set<number>>(lanes.map((lane) => [lane, new Set()]))
-  /** How far the reports from before the link came up have been read; undefined when all have. */
-  #backlog: { lane: Lane; seq: number } | 'start' | undefined
+  readonly #scheduler: Scheduler
+  readonly #flights = new Flights()
+  readonly #queues: ReadonlyMap<Lane, LaneQueue>
+  /** When each lane that is slowed down may be served again, monotonic. */
+  readonly #dueAt = new Map<Lane, number>()
   #linkUp = false
-  #timer: NodeJS.Timeout | undefined
+  #cancel: (() => void) | undefined
   #lastFrameAt = Number.NEGATIVE_INFINITY
+  #attempt = 0
+  #patience: number
+  /** Bytes of reports sent by lane since the start, before compression. */
+  readonly sentBytes = new Map<Lane, number>()
 
   constructor(options: DrainOptions) {
     this.#options = options
-    options.outbox.onAdd(({ seq, lane }) => {
-      if (!this.#linkUp) return
-      this.#fresh.get(lane)?.add(seq)
+    this.#scheduler = options.scheduler ?? systemScheduler
+    this.#patience = this.#nextPatience()
+    this.#queues = new Map(lanes.map((lane) => [lane, new LaneQueue(options.outbox, lane)]))
+    options.outbox.onAdd(({ seq, lane, version }) => {
+      const queue = this.#queue(lane)
+      if (version === 1) queue.grown()
+      else queue.again(seq)
       this.#schedule()
     })
   }
 
   up(): void {
     this.#linkUp = true
-    this.#sent.clear()
-    for (const rows of this.#fresh.values()) rows.clear()
-    this.#backlog = 'start'
+    this.#flights.begin()
+    for (const queue of this.#queues.values()) queue.begin()
+    this.#dueAt.clear()
+    this.#attempt = 0
+    this.#patience = this.#nextPatience()
     this.#schedule()
   }
 
   down(): void {
     this.#linkUp = false
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  /** Sends again what has been waiting for its answer too long. Call every second or so. */
+  tick(): void {
+    if (!this.#linkUp) return
+    const lost = this.#flights.giveUp(this.#options.clock.monotonic() - this.#patience)
+    if (lost.length > 0) {
+      this.#attempt += 1
+      this.#patience = this.#nextPatience()
+      this.#options.log.info({ reports: lost.length, patienceMs: Math.round(this.#patience) }, 'reports sent again')
+      for (const { seq, lane } of lost) this.#queue(lane).again(seq)
+    }
+    this.#schedule()
   }
 
   /** Takes the cloud's answers; rows go once that is committed. */
   answered(frame: Frame<'answered'>): void {
-    const { store, outbox, box, log } = this.#options
-    if (frame.box !== box) return
-    for (const { ref, reason } of frame.refused) log.warn({ seq: ref[0], reason }, 'report refused')
+    const round = this.#roundOf(frame.box)
+    if (round === undefined) return
+    const { store, outbox, log } = this.#options
+    const flightOf = ([seq, version]: [number, number]) => this.#flights.find(round, seq, version) ?? []
+    const accepted = frame.accepted.flatMap(flightOf)
+    const refused = frame.refused.flatMap(({ ref, reason }) => {
+      const flight = flightOf(ref)
+      return Array.isArray(flight) ? [] : { flight, reason }
+    })
     store
       .commit(() => {
-        for (const [seq, version] of frame.accepted) outbox.accepted(seq, version)
-        for (const { ref, reason } of frame.refused) outbox.refused(...ref, reason)
+        for (const { seq, version, after } of accepted) outbox.accepted(seq, version, after)
+        for (const { flight, reason } of refused) this.#refuse(flight, reason)
       })
       .then(
         () => {
-          for (const [seq, version] of frame.accepted) this.#settle(seq, version)
-          for (const { ref } of frame.refused) this.#settle(...ref)
+          for (const flight of [...accepted, ...refused.map(({ flight }) => flight)]) this.#settle(round, flight)
+          for (const { reason } of refused.slice(-1)) this.#options.onRefused?.(reason)
           this.#schedule()
         },
-        // The rows stay and are sent again on the next link: applying a report twice does no harm.
+        // The rows stay and are sent again later: applying a report twice does no harm.
         (error: unknown) => log.error({ reason: explain(error) }, 'answers not kept'),
       )
   }
 
+  #refuse({ seq, version }: Flight, reason: string): void {
+    const { outbox, log, isOurs = () => true } = this.#options
+    const subject = outbox.subject(seq)
+    if (subject === undefined) return
+    const ours = isOurs(subject)
+    log.warn({ seq, subject, reason, kept: ours }, 'report refused')
+    if (ours) outbox.refused(seq, version, reason)
+    else outbox.remove(seq)
+  }
+
+  #settle(round: number, flight: Flight): void {
+    const upTo = this.#flights.settle(round, flight)
+    if (upTo === undefined) return
+    const version = this.#options.outbox.version(flight.seq)
+    if (version === undefined) return
+    if (version <= upTo) this.#flights.nextRound()
+    this.#queue(flight.lane).again(flight.seq)
+  }
+
   #setAside({ seq, version, subject }: OutboxRow, bytes: number): void {
-    const { store, outbox, log } = this.#options
+    const { store, outbox, log, onRefused } = this.#options
     const reason = `a report of ${bytes} bytes fits into no frame: at most ${maxReportBytes}`
     log.error({ seq, subject, reason }, 'report set aside')
     store
       .commit(() => outbox.refused(seq, version, reason))
-      .catch((error: unknown) => log.error({ reason: explain(error) }, 'report not set aside'))
-  }
-
-  #settle(seq: number, version: number): void {
-    if (this.#sent.get(seq) === version) this.#sent.delete(seq)
+      .then(
+        () => onRefused?.(reason),
+        (error: unknown) => log.error({ reason: explain(error) }, 'report not set aside'),
+      )
   }
 
   /** Sends soon: at once after a quiet moment, otherwise when the gap has passed. */
   #schedule(): void {
-    if (this.#timer !== undefined || !this.#linkUp) return
+    if (this.#cancel !== undefined || !this.#linkUp) return
     const wait = Math.max(0, this.#lastFrameAt + gap - this.#options.clock.monotonic())
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
+    this.#cancel = this.#scheduler.after(wait, () => {
+      this.#cancel = undefined
       this.#pump()
-    }, wait)
+    })
   }
 
   #pump(): void {
     if (!this.#linkUp) return
-    for (let rows = this.#next(); rows.length > 0; rows = this.#next()) {
-      const items = rows.map(({ seq, version, report }) => ({ seq, version, report }))
-      if (!this.#options.send({ is: 'reports', box: this.#options.box, items })) return
-      for (const { seq, version } of rows) this.#sent.set(seq, version)
-      this.#lastFrameAt = this.#options.clock.monotonic()
+    let more = true
+    while (more) {
+      const { items, held } = this.#next()
+      more = items.length > 0 && !items.some(({ flight }) => bulk.has(flight.lane))
+      if (items.length > 0 && !this.#send(items)) return
+      for (const { seq, lane } of held) this.#queue(lane).again(seq)
+      // What must wait a moment, and what is not urgent, comes with the next frame.
+      if (held.length > 0 || (items.length > 0 && !more)) this.#schedule()
     }
   }
 
-  /** The rows of the next frame: fresh ones first, lane by lane, then what was waiting from before. */
-  #next(): OutboxRow[] {
-    const rows: OutboxRow[] = []
-    let chars = 0
-    const full = () => rows.length >= frameRows || chars >= frameChars || this.#sent.size + rows.length >= window
-    const taken = new Set<number>()
-    const take = (row: OutboxRow) => {
-      if (taken.has(row.seq) || this.#sent.get(row.seq) === row.version) return
-      const text = JSON.stringify(row.report)
-      if (Buffer.byteLength(text) > maxReportBytes) return this.#setAside(row, Buffer.byteLength(text))
-      taken.add(row.seq)
-      rows.push(row)
-      chars += text.length
+  #send(items: readonly Item[]): boolean {
+    const { send, box, clock } = this.#options
+    const frame: Frame<'reports'> = {
+      is: 'reports',
+      box: `${box}.${this.#flights.round}`,
+      items: items.map(({ row: { seq, version, report } }) => ({ seq, version, report })),
     }
-    for (const fresh of this.#fresh.values()) {
-      for (const seq of fresh) {
-        if (full()) return rows
-        fresh.delete(seq)
-        const row = this.#options.outbox.get(seq)
-        if (row !== undefined) take(row)
+    if (!send(frame)) return false
+    for (const { flight } of items) {
+      this.#flights.add(flight)
+      this.sentBytes.set(flight.lane, (this.sentBytes.get(flight.lane) ?? 0) + flight.bytes)
+    }
+    this.#lastFrameAt = clock.monotonic()
+    return true
+  }
+
+  /** The rows of the next frame, lane by lane, and those whose subject must wait a moment. */
+  #next(): { items: Item[]; held: { seq: number; lane: Lane }[] } {
+    const batch = new Batch(this.#flights)
+    const held: { seq: number; lane: Lane }[] = []
+    const now = this.#options.clock.monotonic()
+    for (const [lane, queue] of this.#queues) {
+      if ((this.#dueAt.get(lane) ?? 0) > now) continue
+      const pause = this.#options.pause?.(lane) ?? 0
+      if (pause === Number.POSITIVE_INFINITY) continue
+      let seq: number | undefined
+      while (batch.takes(lane)) {
+        seq = queue.next()
+        if (seq === undefined) break
+        const open = this.#flights.of(seq)
+        if (open !== undefined && open.sentAt + subjectGap > now) held.push({ seq, lane })
+        else this.#take(batch, { seq, lane, after: open?.upTo ?? 0, now })
+      }
+      if (seq === undefined && pause > 0 && batch.has(lane)) this.#dueAt.set(lane, now + pause)
+    }
+    return { items: batch.items, held }
+  }
+
+  #take(batch: Batch, { seq, lane, after, now }: { seq: number; lane: Lane; after: number; now: number }): void {
+    const row = this.#options.outbox.get(seq, after)
+    if (row === undefined) return
+    const bytes = Buffer.byteLength(JSON.stringify(row.report))
+    if (bytes > maxReportBytes) return this.#setAside(row, bytes)
+    batch.add({ row, flight: { seq, version: row.version, after, lane, bytes, sentAt: now } })
+  }
+
+  #queue(lane: Lane): LaneQueue {
+    const queue = this.#queues.get(lane)
+    if (queue === undefined) throw new Error(`no lane ${lane}`)
+    return queue
+  }
+
+  /** The round that an answer is about; undefined when it is another outbox's, or of another run. */
+  #roundOf(name: string): number | undefined {
+    const { box } = this.#options
+    return name.startsWith(`${box}.`) ? Number(name.slice(box.length + 1)) : undefined
+  }
+
+  #nextPatience(): number {
+    // At least half of the bound: an answer that takes its time must not be asked for at once.
+    const bound = Math.min(patience.cap, patience.base * 2 ** this.#attempt)
+    return bound / 2 + delay(0, { base: bound / 2, cap: bound }, this.#options.random?.() ?? 1)
+  }
+}
+
+/** The rows of one frame, as long as they fit into it and into the window. */
+class Batch {
+  readonly items: Item[] = []
+  readonly #flights: Flights
+  readonly #added = new Map<Lane, { rows: number; bytes: number }>()
+  #bytes = 0
+
+  constructor(flights: Flights) {
+    this.#flights = flights
+  }
+
+  takes(lane: Lane): boolean {
+    if (this.items.length >= frameRows || this.#bytes >= frameBytes) return false
+    return this.#fits(lanes, window) && (!bulk.has(lane) || this.#fits([...bulk], bulkWindow))
+  }
+
+  has(lane: Lane): boolean {
+    return this.#added.has(lane)
+  }
+
+  add(item: Item): void {
+    const { lane, bytes } = item.flight
+    this.items.push(item)
+    this.#bytes += bytes
+    const added = this.#added.get(lane) ?? { rows: 0, bytes: 0 }
+    this.#added.set(lane, { rows: added.rows + 1, bytes: added.bytes + bytes })
+  }
+
+  #fits(of: readonly Lane[], limit: { rows: number; bytes: number }): boolean {
+    let [rows, bytes] = [0, 0]
+    for (const lane of of) {
+      for (const load of [this.#flights.load(lane), this.#added.get(lane)]) {
+        rows += load?.rows ?? 0
+        bytes += load?.bytes ?? 0
       }
     }
-    while (this.#backlog !== undefined && !full()) {
-      const after = this.#backlog === 'start' ? undefined : this.#backlog
-      const [row] = this.#options.outbox.pending(1, after)
-      this.#backlog = row && { lane: row.lane, seq: row.seq }
-      if (row !== undefined) take(row)
-    }
-    return rows
+    return rows < limit.rows && bytes < limit.bytes
   }
 }

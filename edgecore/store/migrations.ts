@@ -48,11 +48,76 @@ export const migrations: readonly string[] = [
   CREATE INDEX outbox_order ON outbox (lane, seq) WHERE refused IS NULL;
   `,
   `
-  -- Pieces of large objects, packed, on their way to this node. "pack" is the hash of the packed object, "at" the place of
-  -- the piece in it.
-  CREATE TABLE pieces (
-    seq INTEGER PRIMARY KEY, pack TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (pack, at)
-  ) STRICT;
+  -- A device's report is a row in "outbox" that only names it ("parted") and a row here for each property that has news,
+  -- so that one change writes one property, however many wait. The part "" is {state, lastOnlineTime}. "version" is the
+  -- row's when the part was written.
+  CREATE TABLE outbox_parts (
+    seq INTEGER NOT NULL, part TEXT NOT NULL, version INTEGER NOT NULL, bytes INTEGER NOT NULL, content TEXT NOT NULL,
+    PRIMARY KEY (seq, part)
+  ) STRICT, WITHOUT ROWID;
+  -- "bytes" counts the parts too; "born" is the running time of this node, in ms, when the row was written or set aside.
+  ALTER TABLE outbox ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE outbox ADD COLUMN born INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE outbox ADD COLUMN parted INTEGER NOT NULL DEFAULT 0;
+
+  -- What waits in each lane, and what is set aside of it, kept by the triggers below so that nobody has to count.
+  CREATE TABLE outbox_sums (
+    lane INTEGER NOT NULL, aside INTEGER NOT NULL, reports INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    PRIMARY KEY (lane, aside)
+  ) STRICT, WITHOUT ROWID;
+
+  INSERT INTO outbox_parts SELECT seq, key, version, length(key) + length(coalesce(value, 'null')), coalesce(value, 'null')
+    FROM outbox, json_each(report, '$.twins') WHERE report ->> 'is' = 'device';
+  INSERT INTO outbox_parts SELECT seq, '', version, 64,
+    json_patch('{}', json_object('state', report ->> 'state', 'lastOnlineTime', report ->> 'lastOnlineTime'))
+    FROM outbox WHERE report ->> 'is' = 'device' AND (report ->> 'state' IS NOT NULL OR report ->> 'twins' IS NULL);
+  UPDATE outbox SET parted = 1, report = json_remove(report, '$.twins', '$.state', '$.lastOnlineTime')
+    WHERE report ->> 'is' = 'device';
+  UPDATE outbox SET bytes = length(report) + coalesce((SELECT sum(bytes) FROM outbox_parts p WHERE p.seq = outbox.seq), 0);
+  INSERT INTO outbox_sums SELECT lane, refused IS NOT NULL, count(*), sum(bytes) FROM outbox GROUP BY 1, 2;
+
+  CREATE TRIGGER outbox_in AFTER INSERT ON outbox BEGIN
+    INSERT INTO outbox_sums VALUES (NEW.lane, NEW.refused IS NOT NULL, 1, NEW.bytes)
+      ON CONFLICT DO UPDATE SET reports = reports + 1, bytes = bytes + excluded.bytes;
+  END;
+  CREATE TRIGGER outbox_gone AFTER DELETE ON outbox BEGIN
+    DELETE FROM outbox_parts WHERE seq = OLD.seq;
+    UPDATE outbox_sums SET reports = reports - 1, bytes = bytes - OLD.bytes
+      WHERE lane = OLD.lane AND aside = (OLD.refused IS NOT NULL);
+  END;
+  CREATE TRIGGER outbox_grown AFTER UPDATE OF bytes ON outbox
+  WHEN NEW.bytes <> OLD.bytes AND NEW.lane = OLD.lane AND (NEW.refused IS NULL) = (OLD.refused IS NULL) BEGIN
+    UPDATE outbox_sums SET bytes = bytes + NEW.bytes - OLD.bytes
+      WHERE lane = NEW.lane AND aside = (NEW.refused IS NOT NULL);
+  END;
+  CREATE TRIGGER outbox_moved AFTER UPDATE OF refused, lane ON outbox
+  WHEN NEW.lane <> OLD.lane OR (NEW.refused IS NULL) <> (OLD.refused IS NULL) BEGIN
+    UPDATE outbox_sums SET reports = reports - 1, bytes = bytes - OLD.bytes
+      WHERE lane = OLD.lane AND aside = (OLD.refused IS NOT NULL);
+    INSERT INTO outbox_sums VALUES (NEW.lane, NEW.refused IS NOT NULL, 1, NEW.bytes)
+      ON CONFLICT DO UPDATE SET reports = reports + 1, bytes = bytes + excluded.bytes;
+  END;
+  CREATE TRIGGER part_in AFTER INSERT ON outbox_parts BEGIN
+    UPDATE outbox SET bytes = bytes + NEW.bytes WHERE seq = NEW.seq;
+  END;
+  CREATE TRIGGER part_out AFTER DELETE ON outbox_parts BEGIN
+    UPDATE outbox SET bytes = bytes - OLD.bytes WHERE seq = OLD.seq;
+  END;
+  CREATE TRIGGER part_grown AFTER UPDATE OF bytes ON outbox_parts WHEN NEW.bytes <> OLD.bytes BEGIN
+    UPDATE outbox SET bytes = bytes + NEW.bytes - OLD.bytes WHERE seq = NEW.seq;
+  END;
+  `,
+  `
+  -- The gRPC mappers that have registered. "ord" grows with each registration.
+  CREATE TABLE mappers (
+    name TEXT PRIMARY KEY, protocol TEXT NOT NULL, version TEXT NOT NULL, api_version TEXT NOT NULL,
+    address TEXT NOT NULL, ord INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  -- The devices that a mapper was told of and may hold. "device" is <namespace>/<name>.
+  CREATE TABLE mapper_devices (
+    mapper TEXT NOT NULL, device TEXT NOT NULL, PRIMARY KEY (mapper, device)
+  ) STRICT, WITHOUT ROWID;
   `,
   `
   -- What the local MQTT broker has promised to keep: retained messages, the subscriptions of clients that may be away, and
@@ -69,22 +134,23 @@ export const migrations: readonly string[] = [
   CREATE INDEX mqtt_queue_client ON mqtt_queue (client);
   `,
   `
-  -- The gRPC mappers that have registered. "ord" grows with each registration.
-  CREATE TABLE mappers (
-    name TEXT PRIMARY KEY, protocol TEXT NOT NULL, version TEXT NOT NULL, api_version TEXT NOT NULL,
-    address TEXT NOT NULL, ord INTEGER NOT NULL
-  ) STRICT, WITHOUT ROWID;
-
-  -- The devices that a mapper was told of and may hold. "device" is <namespace>/<name>.
-  CREATE TABLE mapper_devices (
-    mapper TEXT NOT NULL, device TEXT NOT NULL, PRIMARY KEY (mapper, device)
-  ) STRICT, WITHOUT ROWID;
+  -- Pieces of large objects, packed, on their way to this node. "pack" is the hash of the packed object, "at" the place of
+  -- the piece in it.
+  CREATE TABLE pieces (
+    seq INTEGER PRIMARY KEY, pack TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (pack, at)
+  ) STRICT;
   `,
 ]
+
+/** No program ever wrote such a version: the file is damaged. */
+export class ImpossibleVersion extends Error {}
+
+const leastImpossible = 10_000
 
 /** Brings the database to the newest version; throws when a newer program has written it. */
 export function migrate(db: Database): void {
   const version = db.pragma('user_version', { simple: true }) as number
+  if (version < 0 || version >= leastImpossible) throw new ImpossibleVersion(`the database is of version ${version}`)
   if (version > migrations.length) {
     throw new Error(`the database is of version ${version}, this edgecore knows ${migrations.length}: upgrade edgecore`)
   }

@@ -1,111 +1,247 @@
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
-import { fold, type Lane, laneOf, lanes, type Report, subjectOf } from '@kedge/shared/reports'
-import type { Database } from '@kedge/shared/sqlite'
+import { type DeviceReport, type Lane, laneOf, lanes, type Report, subjectOf } from '@kedge/shared/reports'
+import type { Database, Statement } from '@kedge/shared/sqlite'
+import { defaultBounds, type OutboxBounds, type Sum } from './outbox-bounds.ts'
+import { Keeper } from './outbox-keeper.ts'
+import { type OutboxRow, type Part, type RawRow, rowOf, textsOf } from './outbox-row.ts'
 
-export interface OutboxRow {
+export type { OutboxRow } from './outbox-row.ts'
+
+/** Where a report has been put. */
+export interface Added {
   seq: number
   lane: Lane
-  subject: string
-  /** Counts the folds into this row. */
+  /** 1 for a new row. */
   version: number
-  report: Report
-  /** Milliseconds since the epoch, when the row was first written. */
-  createdAt: number
-  refused: string | null
 }
 
-interface Row {
+/** A row without its report. */
+export interface Waiting {
   seq: number
-  lane: number
   subject: string
   version: number
-  report: string
-  created_at: number
-  refused: string | null
+  bytes: number
 }
+
+export interface OutboxOptions {
+  bounds?: OutboxBounds
+  /** A new unique id; a random UUID unless given. */
+  newId?: () => string
+}
+
+/** What the text of a row costs beside itself: subject, numbers, index entries. */
+const rowBytes = 96
+const partBytes = 24
 
 /**
  * Reports waiting for the cloud's answer.
  *
  * Invariants:
  * - A report is in the table before anyone is told that it was taken.
- * - A row goes when its newest version is answered, and for no other reason.
+ * - What was said goes when it is answered, or when its lane is full or it has waited too long and a gap record counts
+ *   it; how something is now is never dropped.
  * - A fold keeps the row's place in line.
  */
 export class Outbox {
   readonly #clock: Clock
-  readonly #bySubject
-  readonly #bySeq
-  readonly #insert
-  readonly #update
-  readonly #pending
-  readonly #remove
-  readonly #refuse
-  readonly #all
-  readonly #listeners: ((row: { seq: number; lane: Lane }) => void)[] = []
+  readonly #keeper: Keeper
+  readonly #sql: Statements
+  readonly #listeners: ((added: Added) => void)[] = []
 
-  constructor(db: Database, clock: Clock) {
+  constructor(db: Database, clock: Clock, { bounds = defaultBounds, newId = randomUUID }: OutboxOptions = {}) {
     this.#clock = clock
-    this.#bySubject = db.prepare<[string], Row>('SELECT * FROM outbox WHERE subject = ?')
-    this.#bySeq = db.prepare<[number], Row>('SELECT * FROM outbox WHERE seq = ? AND refused IS NULL')
-    this.#insert = db.prepare('INSERT INTO outbox (lane, subject, report, created_at) VALUES (?, ?, ?, ?)')
-    this.#update = db.prepare(
-      'UPDATE outbox SET report = ?, lane = ?, version = version + 1, refused = NULL WHERE seq = ?',
-    )
-    this.#pending = db.prepare<[number, number, number], Row>(
-      'SELECT * FROM outbox WHERE refused IS NULL AND (lane, seq) > (?, ?) ORDER BY lane, seq LIMIT ?',
-    )
-    this.#remove = db.prepare('DELETE FROM outbox WHERE seq = ? AND version = ?')
-    this.#refuse = db.prepare('UPDATE outbox SET refused = ? WHERE seq = ? AND version = ?')
-    this.#all = db.prepare<[], Row>('SELECT * FROM outbox ORDER BY lane, seq')
+    this.#sql = statements(db)
+    this.#keeper = new Keeper({ db, clock, bounds, newId, add: (report) => this.add(report) })
   }
 
   /** Adds or folds a report. Call it inside `Store.commit`, in the same transaction as what it reports. */
   add(report: Report): void {
-    const subject = subjectOf(report)
-    const row = this.#bySubject.get(subject)
-    const lane = lanes.indexOf(laneOf(report))
-    let seq: number
-    if (row === undefined) {
-      seq = Number(this.#insert.run(lane, subject, JSON.stringify(report), this.#clock.now()).lastInsertRowid)
-    } else {
-      seq = row.seq
-      this.#update.run(JSON.stringify(fold(JSON.parse(row.report) as Report, report)), lane, seq)
-    }
-    for (const listener of this.#listeners) listener({ seq, lane: laneOf(report) })
+    const lane = laneOf(report)
+    const { seq, version, bytes } = report.is === 'device' ? this.#putDevice(report) : this.#putWhole(report, lane)
+    for (const listener of this.#listeners) listener({ seq, version, lane })
+    this.#keeper.grown(bytes)
   }
 
   /** Calls `listener` on every `add`, before its transaction has committed: it may only make a note. */
-  onAdd(listener: (row: { seq: number; lane: Lane }) => void): void {
+  onAdd(listener: (added: Added) => void): void {
     this.#listeners.push(listener)
   }
 
-  /** The row `seq`, unless it has been answered. */
-  get(seq: number): OutboxRow | undefined {
-    const row = this.#bySeq.get(seq)
-    return row && read(row)
+  /** The row `seq` with what was said in it after version `after`; undefined once all of that has been answered. */
+  get(seq: number, after = 0): OutboxRow | undefined {
+    const row = this.#sql.bySeq.get(seq)
+    if (row === undefined) return undefined
+    if (row.parted === 0) return row.version > after ? rowOf(row, []) : undefined
+    const parts = this.#sql.partsAfter.all(seq, after)
+    return parts.length === 0 ? undefined : rowOf(row, parts)
   }
 
-  /** Up to `limit` rows in the order in which they are served, after the row `after`. */
-  pending(limit: number, after?: { lane: Lane; seq: number }): OutboxRow[] {
-    return this.#pending.all(after ? lanes.indexOf(after.lane) : -1, after?.seq ?? 0, limit).map(read)
+  /** The newest version of a row that waits. */
+  version(seq: number): number | undefined {
+    return this.#sql.version.get(seq)?.version
   }
 
-  all(): OutboxRow[] {
-    return this.#all.all().map(read)
+  /** What a row is about. */
+  subject(seq: number): string | undefined {
+    return this.#sql.subject.get(seq)?.subject
   }
 
-  /** Removes a row whose newest version was accepted; an older version leaves it. Call inside `Store.commit`. */
-  accepted(seq: number, version: number): void {
-    this.#remove.run(seq, version)
+  /** Up to `limit` rows of a lane that wait, in the order in which they are served, after the row `after`. */
+  waiting(lane: Lane, after: number, limit: number): Waiting[] {
+    return this.#sql.waiting.all(lanes.indexOf(lane), after, limit)
   }
 
-  /** Sets aside a report that Kubernetes will never take. Call inside `Store.commit`. */
+  /** Up to `limit` rows in the order in which they are served. */
+  pending(limit: number): OutboxRow[] {
+    return this.#sql.pending.all(limit).map((row) => this.#whole(row))
+  }
+
+  /** Up to `limit` rows, those set aside too. */
+  all(limit = -1): OutboxRow[] {
+    return this.#sql.all.all(limit).map((row) => this.#whole(row))
+  }
+
+  /** The rows that are set aside, the newest first. */
+  aside(limit = -1): OutboxRow[] {
+    return this.#sql.aside.all(limit).map((row) => this.#whole(row))
+  }
+
+  /** What waits in each lane; a lane that is empty may be missing. */
+  sums(): Map<Lane, Sum> {
+    return this.#keeper.sums()
+  }
+
+  /** What is set aside, of all lanes. */
+  asideSum(): Sum {
+    return this.#keeper.asideSum()
+  }
+
+  /** When the oldest report of a lane was written, milliseconds since the epoch; undefined where none waits. */
+  oldest(lane: Lane): number | undefined {
+    return this.#sql.oldest.get(lanes.indexOf(lane))?.created_at
+  }
+
+  /** Reports dropped by lane since the start. */
+  get dropped(): ReadonlyMap<Lane, number> {
+    return this.#keeper.dropped
+  }
+
+  /**
+   * Takes an answer: `version` of the row was accepted, as it was sent with what was said after version `after`. What
+   * came later stays. Call inside `Store.commit`.
+   */
+  accepted(seq: number, version: number, after = 0): void {
+    this.#sql.dropParts.run(seq, after, version)
+    this.#sql.dropAnswered.run({ seq, version })
+  }
+
+  /** Sets aside a report that Kubernetes will never take, unless there is news in it. Call inside `Store.commit`. */
   refused(seq: number, version: number, reason: string): void {
-    this.#refuse.run(reason, seq, version)
+    this.#sql.refuse.run(reason, this.#keeper.lived(), seq, version)
+  }
+
+  /** Drops a row that nobody waits for any more. Call inside `Store.commit`. */
+  remove(seq: number): void {
+    this.#sql.remove.run(seq)
+  }
+
+  /** Drops what has waited too long; true when there is more to do. Call now and then, inside `Store.commit`. */
+  tidy(): boolean {
+    return this.#keeper.tidy()
+  }
+
+  #whole(row: RawRow): OutboxRow {
+    return rowOf(row, row.parted === 0 ? [] : this.#sql.partsAfter.all(row.seq, 0))
+  }
+
+  #putWhole(report: Report, lane: Lane): Put {
+    const { head } = textsOf(report)
+    const bytes = rowBytes + head.length
+    return { ...this.#put(this.#sql.putWhole, { lane, subject: subjectOf(report), head, bytes }), bytes }
+  }
+
+  #putDevice(report: DeviceReport): Put {
+    const { head, parts } = textsOf(report)
+    let bytes = rowBytes + head.length
+    const row = this.#put(this.#sql.putDevice, { lane: 'state', subject: subjectOf(report), head, bytes })
+    const { seq, version } = row
+    if (row.report !== head) this.#replace(seq, head)
+    for (const { part, content } of parts) {
+      const size = partBytes + part.length + content.length
+      this.#sql.putPart.run(seq, part, version, size, content)
+      bytes += size
+    }
+    return { seq, version, bytes }
+  }
+
+  #put(statement: PutStatement, { lane, subject, head, bytes }: NewRow): PutRow {
+    const row = statement.get(lanes.indexOf(lane), subject, head, bytes, this.#clock.now(), this.#keeper.lived())
+    if (row === undefined) throw new Error('the outbox has not said where the report is')
+    return row
+  }
+
+  /** The device was deleted and made again: what was said of the first is moot. */
+  #replace(seq: number, head: string): void {
+    this.#sql.dropParts.run(seq, 0, Number.MAX_SAFE_INTEGER)
+    this.#sql.rename.run(head, seq)
   }
 }
 
-function read({ created_at, report, lane, ...row }: Row): OutboxRow {
-  return { ...row, lane: lanes[lane] ?? 'telemetry', report: JSON.parse(report) as Report, createdAt: created_at }
+interface Put {
+  seq: number
+  version: number
+  /** About so many bytes came into the outbox. */
+  bytes: number
+}
+
+interface NewRow {
+  lane: Lane
+  subject: string
+  head: string
+  bytes: number
+}
+
+interface PutRow {
+  seq: number
+  version: number
+  report: string
+}
+
+type PutParameters = [lane: number, subject: string, report: string, bytes: number, createdAt: number, born: number]
+type PutStatement = Statement<PutParameters, PutRow>
+
+type Statements = ReturnType<typeof statements>
+
+function statements(db: Database) {
+  const insert = 'INSERT INTO outbox (lane, subject, report, bytes, created_at, born, parted)'
+  const again = 'version = version + 1, refused = NULL'
+  return {
+    putWhole: db.prepare<PutParameters, PutRow>(`${insert} VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (subject) DO UPDATE
+      SET report = excluded.report, bytes = excluded.bytes, lane = excluded.lane, ${again} RETURNING seq, version, report`),
+    putDevice: db.prepare<PutParameters, PutRow>(`${insert} VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (subject) DO UPDATE
+      SET ${again} RETURNING seq, version, report`),
+    putPart: db.prepare(`INSERT INTO outbox_parts (seq, part, version, bytes, content) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT DO UPDATE SET version = excluded.version, bytes = excluded.bytes, content = excluded.content`),
+    rename: db.prepare('UPDATE outbox SET report = ? WHERE seq = ?'),
+    bySeq: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE seq = ? AND refused IS NULL'),
+    version: db.prepare<[number], { version: number }>('SELECT version FROM outbox WHERE seq = ? AND refused IS NULL'),
+    subject: db.prepare<[number], { subject: string }>('SELECT subject FROM outbox WHERE seq = ?'),
+    partsAfter: db.prepare<[number, number], Part>(
+      'SELECT part, content FROM outbox_parts WHERE seq = ? AND version > ?',
+    ),
+    waiting: db.prepare<[number, number, number], Waiting>(`SELECT seq, subject, version, bytes FROM outbox
+      WHERE refused IS NULL AND lane = ? AND seq > ? ORDER BY seq LIMIT ?`),
+    pending: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE refused IS NULL ORDER BY lane, seq LIMIT ?'),
+    all: db.prepare<[number], RawRow>('SELECT * FROM outbox ORDER BY lane, seq LIMIT ?'),
+    aside: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE refused IS NOT NULL ORDER BY born DESC LIMIT ?'),
+    oldest: db.prepare<[number], { created_at: number }>(
+      'SELECT created_at FROM outbox WHERE refused IS NULL AND lane = ? ORDER BY seq LIMIT 1',
+    ),
+    dropParts: db.prepare('DELETE FROM outbox_parts WHERE seq = ? AND version > ? AND version <= ?'),
+    dropAnswered: db.prepare<[{ seq: number; version: number }]>(`DELETE FROM outbox WHERE seq = @seq AND CASE parted
+      WHEN 0 THEN version = @version ELSE NOT EXISTS (SELECT 1 FROM outbox_parts WHERE seq = @seq) END`),
+    refuse: db.prepare('UPDATE outbox SET refused = ?, born = ? WHERE seq = ? AND version = ?'),
+    remove: db.prepare('DELETE FROM outbox WHERE seq = ?'),
+  }
 }

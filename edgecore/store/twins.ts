@@ -33,6 +33,8 @@ type RawDevice = Omit<DeviceRow, 'lastOnline'> & { last_online: number | null }
 export class TwinTable {
   readonly #devices
   readonly #twins
+  readonly #device
+  readonly #twinsOf
   readonly #putDevice
   readonly #dropDevice
   readonly #putTwin
@@ -41,6 +43,8 @@ export class TwinTable {
   constructor(db: Database) {
     this.#devices = db.prepare<[], RawDevice>('SELECT * FROM devices ORDER BY device')
     this.#twins = db.prepare<[], Row>('SELECT * FROM twins ORDER BY device, property')
+    this.#device = db.prepare<[string], RawDevice>('SELECT * FROM devices WHERE device = ?')
+    this.#twinsOf = db.prepare<[string], Row>('SELECT * FROM twins WHERE device = ? ORDER BY property')
     this.#putDevice = db.prepare(
       'INSERT OR REPLACE INTO devices (device, uid, state, last_online) VALUES (@device, @uid, @state, @lastOnline)',
     )
@@ -53,7 +57,18 @@ export class TwinTable {
   }
 
   devices(): DeviceRow[] {
-    return this.#devices.all().map(({ last_online, ...row }) => ({ ...row, lastOnline: last_online }))
+    return this.#devices.all().map(deviceOf)
+  }
+
+  /** `<namespace>/<name>` */
+  device(device: string): DeviceRow | undefined {
+    const row = this.#device.get(device)
+    return row && deviceOf(row)
+  }
+
+  /** The twins of one device by property, tombstones included. */
+  twinsOf(device: string): Map<string, Twin> {
+    return new Map(this.#twinsOf.all(device).map((row) => [row.property, read(row)]))
   }
 
   /** The twins of every device, by `<namespace>/<name>` and property, tombstones included. */
@@ -92,6 +107,10 @@ export class TwinTable {
       reported.version,
     )
   }
+}
+
+function deviceOf({ last_online, ...row }: RawDevice): DeviceRow {
+  return { ...row, lastOnline: last_online }
 }
 
 function read(row: Row): Twin {

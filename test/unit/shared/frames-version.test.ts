@@ -11,7 +11,7 @@ import * as z from 'zod'
  */
 const shapes: Record<number, string> = {
   1: '59ab76ef5a4ab7d8',
-  2: 'ee95f6e9af291519',
+  2: 'c5cbe3cc1cf70c02',
 }
 
 test('the shape of the frames is the one of their version', () => {

@@ -287,3 +287,23 @@ test('stopping turns away what is still being tried', async () => {
   await rejected
   await expect(rig.writer.accept('edge-1', report)).rejects.toThrow('stopping')
 })
+
+test('reports that an edge had to drop become an Event of its Node, the same gap once', async () => {
+  const rig = await writerRig()
+  const gap = {
+    is: 'gap',
+    id: 'gap-0001',
+    lane: 'events',
+    why: 'bytes',
+    count: 12,
+    bytes: 4096,
+    from: 1e12,
+    to: 2e12,
+  } as const
+  expect(await rig.writer.accept('edge-1', gap)).toEqual(accepted)
+  const events = await rig.kube.list(inDefault('events'))
+  expect(events.items).toMatchObject([
+    { reason: 'ReportsDropped', type: 'Warning', count: 12, involvedObject: { kind: 'Node', name: 'edge-1' } },
+  ])
+  expect((events.items[0] as { message?: string }).message).toContain('12 reports of lane events (4 KiB)')
+})

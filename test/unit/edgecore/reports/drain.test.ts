@@ -54,7 +54,7 @@ const lamp = (value: string): Report => ({
   twins: { on: { type: 'string', reported: { value, at: 1 } } },
 })
 
-function answer(accepted: [number, number][], box = 'box-1'): void {
+function answer(accepted: [number, number][], box = sent.at(-1)?.box ?? ''): void {
   drain.answered({ is: 'answered', box, accepted, refused: [] })
 }
 
@@ -99,7 +99,7 @@ describe('the drain', () => {
     drain.up()
     await store.commit(() => outbox.add(event(1)))
     await eventually(() => expect(items()).toHaveLength(1))
-    answer([[items()[0]?.seq ?? 0, 1]], 'box-0')
+    answer([[items()[0]?.seq ?? 0, 1]], 'box-0.1')
     await store.commit(() => undefined)
     expect(outbox.all()).toHaveLength(1)
   })

@@ -1,0 +1,46 @@
+import { type Key, parseKey } from '@kedge/shared/objects'
+import type { DeviceReport, PodReport, Report, TwinReport } from '@kedge/shared/reports'
+import { type Twin, twinReport } from '@kedge/shared/twin'
+import { lastOnlineText } from '../devices/messages.ts'
+import type { PodStatuses } from '../store/pods.ts'
+import type { DeviceRow, TwinTable } from '../store/twins.ts'
+
+/** Where what was reported is kept. */
+export interface Known {
+  statuses: Pick<PodStatuses, 'get'>
+  twins: Pick<TwinTable, 'device' | 'twinsOf'>
+}
+
+/** All that is known of the pods and devices `keys`, as reports: Kubernetes has lost what was said of them. */
+export function reportsOn(keys: readonly Key[], { statuses, twins }: Known): Report[] {
+  return keys.flatMap((key) => {
+    const { resource, namespace = '', name = '' } = parseKey(key) ?? {}
+    const id = `${namespace}/${name}`
+    if (resource === 'pods') {
+      const row = statuses.get(id)
+      return row ? podReport({ namespace, name, uid: row.uid, status: row.status }) : []
+    }
+    const row = resource === 'devices' ? twins.device(id) : undefined
+    return row ? deviceReport({ namespace, name }, row, twins.twinsOf(id)) : []
+  })
+}
+
+function podReport(pod: Omit<PodReport, 'is'>): PodReport {
+  return { is: 'pod', ...pod }
+}
+
+function deviceReport(
+  named: Pick<DeviceReport, 'namespace' | 'name'>,
+  { uid, state, lastOnline }: DeviceRow,
+  held: ReadonlyMap<string, Twin>,
+): DeviceReport {
+  const twins: Record<string, TwinReport> = {}
+  for (const [property, twin] of held) {
+    const report = twinReport(twin)
+    if (!twin.deleted && (report.desired ?? report.reported) !== undefined) twins[property] = report
+  }
+  const report: DeviceReport = { is: 'device', ...named, uid, state }
+  if (Object.keys(twins).length > 0) report.twins = twins
+  if (lastOnline !== null) report.lastOnlineTime = lastOnlineText(lastOnline)
+  return report
+}
