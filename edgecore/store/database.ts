@@ -1,10 +1,11 @@
 import { existsSync, statSync } from 'node:fs'
 import { hashOf } from '@kedge/shared/changes'
+import { codeOf, explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
 import { Database } from '@kedge/shared/sqlite'
 import { dropMeta, getMeta, setMeta } from './meta.ts'
-import { migrate } from './migrations.ts'
+import { ImpossibleVersion, migrate } from './migrations.ts'
 
 /** A database up to this many bytes is checked at every start, a larger one only after an unclean stop. */
 const checkedAlways = 16 * 1024 * 1024
@@ -37,8 +38,18 @@ export function openDatabase(path: string, log: Log): Database {
     return db
   } catch (error) {
     closeQuietly(db)
-    throw error
+    throw bytes > 0 ? judged(error) : error
   }
+}
+
+/** Errors of the disk, of another process or of the machine, and not of what the file holds. */
+const notOfTheFile = /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|BUSY|LOCKED|PERM|AUTH|NOMEM|CORRUPT|NOTADB)/
+
+/** What SQLite cannot make sense of in a file that this program has written before is damage, whatever it calls it. */
+function judged(error: unknown): unknown {
+  const code = codeOf(error) ?? ''
+  const odd = code.startsWith('SQLITE_') && !notOfTheFile.test(code)
+  return odd || error instanceof ImpossibleVersion ? new CorruptDatabase(explain(error), { cause: error }) : error
 }
 
 function checkOnce(db: Database, bytes: number, log: Log): void {
