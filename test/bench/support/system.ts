@@ -85,11 +85,20 @@ export class Program {
 
 export class Edge extends Program {
   readonly mqttPort: number
+  /** Where gRPC mappers register. */
+  readonly dmiSocket: string
   readonly nodeName: string
 
   constructor(dir: string, nodeName: string, { cloudPort, mqttPort }: { cloudPort: number; mqttPort: number }) {
     const cloud = `mqtt://127.0.0.1:${cloudPort}`
-    super(dir, nodeName, 'edgecore', { 'node-name': nodeName, cloud, 'mqtt-port': mqttPort })
+    const dmiSocket = join(dir, nodeName, 'dmi.sock')
+    super(dir, nodeName, 'edgecore', {
+      'node-name': nodeName,
+      'mqtt-port': mqttPort,
+      'dmi-socket': dmiSocket,
+      cloud,
+    })
+    this.dmiSocket = dmiSocket
     this.mqttPort = mqttPort
     this.nodeName = nodeName
   }
