@@ -2,7 +2,6 @@ import { hashOf } from '@kedge/shared/changes'
 import { type Key, parseKey } from '@kedge/shared/objects'
 import type { Database } from '@kedge/shared/sqlite'
 import { faultReason, StorageError } from './faults.ts'
-import { recount } from './outbox-keeper.ts'
 
 /** What came over from a damaged database. */
 export interface Salvage {
@@ -31,7 +30,6 @@ const whole: Readonly<Record<string, (row: Row) => boolean>> = {
   objects: ({ key, content, hash }) =>
     parseKey(String(key)) !== undefined && hashOf(String(key) as Key, String(content)) === hash,
   outbox: ({ report }) => isJson(report),
-  outbox_parts: ({ content }) => isJson(content),
   outbox_parts: ({ content }) => isJson(content),
   pods: ({ status }) => isJson(status),
   simulated_containers: ({ state }) => isJson(state),
