@@ -147,15 +147,9 @@ export class ImpossibleVersion extends Error {}
 
 const leastImpossible = 10_000
 
-/** No program ever wrote such a version: the file is damaged. */
-export class ImpossibleVersion extends Error {}
-
-const leastImpossible = 10_000
-
 /** Brings the database to the newest version; throws when a newer program has written it. */
 export function migrate(db: Database): void {
   const version = db.pragma('user_version', { simple: true }) as number
-  if (version < 0 || version >= leastImpossible) throw new ImpossibleVersion(`the database is of version ${version}`)
   if (version < 0 || version >= leastImpossible) throw new ImpossibleVersion(`the database is of version ${version}`)
   if (version > migrations.length) {
     throw new Error(`the database is of version ${version}, this edgecore knows ${migrations.length}: upgrade edgecore`)
