@@ -1,4 +1,4 @@
-import { fromJSON, type MethodDefinition, type ServiceDefinition } from '@grpc/proto-loader'
+import { fromJSON, type MethodDefinition, type PackageDefinition, type ServiceDefinition } from '@grpc/proto-loader'
 
 /**
  * The messages of `dmi.proto`, package `v1beta1`, in a form that needs no file beside the bundle: `dmi.proto` is for those
@@ -84,6 +84,8 @@ export interface Schema {
   manager: Methods<ManagerMethod>
   /** Served by mappers. */
   mapper: Methods<MapperMethod>
+  /** All there is, by full name. */
+  messages: PackageDefinition
 }
 
 function load(): Schema {
@@ -97,6 +99,7 @@ function load(): Schema {
   const root = { nested: { v1beta1: { nested }, google } } as Parameters<typeof fromJSON>[0]
   const all = fromJSON(root, { longs: Number, defaults: true })
   return {
+    messages: all,
     manager: all['v1beta1.DeviceManagerService'] as ServiceDefinition & Methods<ManagerMethod>,
     mapper: all['v1beta1.DeviceMapperService'] as ServiceDefinition & Methods<MapperMethod>,
   }
