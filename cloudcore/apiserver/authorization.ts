@@ -49,8 +49,8 @@ const rules: Record<string, Rule> = {
   'configmaps.': referredTo,
   'secrets.': referredTo,
   'leases.coordination.k8s.io': ownLease,
-  'events.': (_storage, _node, { verb }) =>
-    verb === 'create' || verb === 'patch' ? yes : no('nodes only report events'),
+  'events.': ownEvents,
+  'events.events.k8s.io': ownEvents,
 }
 
 function forNode(storage: Storage, node: string, attributes: Attributes): Verdict {
@@ -94,6 +94,10 @@ function referredTo(storage: Storage, node: string, attributes: Attributes): Ver
     return (resource === 'secrets' ? secrets : configMaps).includes(wanted)
   })
   return found ? yes : no('no pod of this node refers to it')
+}
+
+function ownEvents(_storage: Storage, _node: string, { verb }: Attributes): Verdict {
+  return verb === 'create' || verb === 'patch' ? yes : no('nodes only report events')
 }
 
 function ownLease(_storage: Storage, node: string, { verb, namespace, name }: Attributes): Verdict {

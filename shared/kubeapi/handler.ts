@@ -2,6 +2,7 @@ import { explain } from '../errors.ts'
 import { type Attributes, denied, type User } from './access.ts'
 import { type Answer, type ApiRequest, type Call, type HandlerOptions, jsonAnswer, warningHeaders } from './call.ts'
 import { documentFor } from './documents.ts'
+import { actingUser } from './impersonation.ts'
 import { parseTarget, type ResourceTarget } from './request.ts'
 import { resourceCall } from './resource-call.ts'
 import { internalError, methodNotAllowed, noSuchPath, StatusError } from './status.ts'
@@ -10,10 +11,14 @@ import { internalError, methodNotAllowed, noSuchPath, StatusError } from './stat
 export function createHandler(options: HandlerOptions): (request: ApiRequest) => Promise<Answer> {
   return async (request) => {
     const started = options.clock.monotonic()
-    const answer = await route(options, request).catch((error: unknown) => refusal(options, request, error))
+    const answer = await acting(options, request).catch((error: unknown) => refusal(options, request, error))
     logAccess(options, request, answer, started)
     return answer
   }
+}
+
+async function acting(options: HandlerOptions, request: ApiRequest): Promise<Answer> {
+  return route(options, { ...request, user: actingUser(request, options.authorize) })
 }
 
 async function route(options: HandlerOptions, request: ApiRequest): Promise<Answer> {
@@ -105,7 +110,8 @@ function logAccess({ log, clock }: HandlerOptions, request: ApiRequest, answer: 
   const ms = Math.round((clock.monotonic() - started) * 10) / 10
   const { method, url, user } = request
   const agent = header(request.headers['user-agent'])?.slice(0, 80)
-  log[write ? 'info' : 'debug']({ user: user.name, method, url, code: answer.code, ms, agent }, 'api')
+  const as = header(request.headers['impersonate-user'])?.slice(0, 80)
+  log[write ? 'info' : 'debug']({ user: user.name, as, method, url, code: answer.code, ms, agent }, 'api')
 }
 
 /** The renewal of a Lease: every node, every few seconds. */

@@ -7,6 +7,8 @@ import { type Body, connect, type Kube, startTestServer, type TestServer } from 
 
 let server: TestServer
 let admin: Kube
+let authorityCert: string
+let nodePair: { cert: string; key: string }
 let node: (method: string, path: string, body?: unknown) => Promise<{ code: number; body: Body }>
 
 const containers = [
@@ -28,7 +30,10 @@ beforeAll(async () => {
     await admin.create(`${inside}/configmaps`, { metadata: { name } })
   }
   const authority = await Authority.open(join(server.dir, 'pki'), systemClock)
-  node = await clientOf(authority, { user: 'system:node:n1', groups: ['system:nodes'], days: 1 })
+  authorityCert = authority.cert
+  const asNode = { user: 'system:node:n1', groups: ['system:nodes'], days: 1 }
+  nodePair = await authority.clientPair(asNode)
+  node = await clientOf(authority, asNode)
 })
 
 afterAll(() => admin?.close())
@@ -61,6 +66,16 @@ describe('a node', () => {
   const status = { status: { phase: 'Running' } }
   const lease = '/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases'
   const event = { metadata: { name: 'e' }, involvedObject: { kind: 'Pod', name: 'on-n1', namespace: 'default' } }
+  const timedEvent = {
+    metadata: { name: 'e2' },
+    eventTime: '2026-01-01T00:00:00.000000Z',
+    reportingController: 'kedge.io/edge',
+    reportingInstance: 'n1',
+    action: 'Testing',
+    reason: 'Tested',
+    type: 'Normal',
+    regarding: { kind: 'Pod', name: 'on-n1', namespace: 'default' },
+  }
   it.each<[string, string, unknown?]>([
     ['GET', '/api/v1/nodes/n1'],
     ['GET', '/api/v1/nodes?fieldSelector=metadata.name%3Dn1'],
@@ -73,6 +88,7 @@ describe('a node', () => {
     ['GET', `${inside}/configmaps?fieldSelector=metadata.name%3Dused`],
     ['PATCH', `${lease}/n1`, { spec: { leaseDurationSeconds: 40 } }],
     ['POST', `${inside}/events`, event],
+    ['POST', '/apis/events.k8s.io/v1/namespaces/default/events', timedEvent],
     ['GET', '/api/v1'],
     ['GET', '/openapi/v3'],
     ['DELETE', `${inside}/pods/on-n1?gracePeriodSeconds=0`],
@@ -99,12 +115,59 @@ describe('a node', () => {
     ['GET', `${inside}/configmaps?fieldSelector=metadata.name%3Dunused`],
     ['PATCH', `${lease}/n2`, {}],
     ['GET', '/api/v1/namespaces'],
+    ['GET', `${inside}/events`],
     ['GET', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'],
     ['POST', '/apis/authorization.k8s.io/v1/subjectaccessreviews', {}],
   ])('may not %s %s', async (method, path, body) => {
     const reply = await node(method, path, body)
     expect(reply.body).toMatchObject({ kind: 'Status', code: 403, reason: 'Forbidden' })
     expect(reply.body.message).toContain('User "system:node:n1" cannot')
+  })
+})
+
+describe('acting as another', () => {
+  const may = (user: string, groups: string, resource: string) =>
+    admin.call({
+      method: 'POST',
+      path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+      body: { spec: { resourceAttributes: { verb: 'get', resource, name: 'n1' } } },
+      headers: { 'impersonate-user': user, ...(groups === '' ? {} : { 'impersonate-group': groups }) },
+    })
+
+  it('gives the rights of the other, and no others', async () => {
+    expect((await may('someone', '', 'nodes')).body.status.allowed).toBe(false)
+    expect((await may('system:node:n1', 'system:nodes', 'nodes')).body.status.allowed).toBe(true)
+    expect((await may('system:node:n1', '', 'nodes')).body.status.allowed).toBe(false)
+    expect((await may('someone', 'friends, system:masters', 'nodes')).body.status.allowed).toBe(true)
+    const headers = { 'impersonate-user': 'system:serviceaccount:default:robot', 'impersonate-uid': 'u1' }
+    const self = { method: 'POST', path: '/apis/authentication.k8s.io/v1/selfsubjectreviews', body: {}, headers }
+    expect((await admin.call(self)).body.status.userInfo).toEqual({
+      username: 'system:serviceaccount:default:robot',
+      uid: 'u1',
+      groups: ['system:serviceaccounts', 'system:serviceaccounts:default', 'system:authenticated'],
+    })
+    const refused = await admin.call({ path: '/api/v1/nodes', headers: { 'impersonate-user': 'someone' } })
+    expect([refused.code, refused.body.message]).toEqual([403, expect.stringContaining('User "someone" cannot list')])
+  })
+
+  it('is for administrators', async () => {
+    const agent = new Agent({ ...nodePair, ca: authorityCert })
+    const options = {
+      agent,
+      headers: { 'impersonate-user': 'kubernetes-admin', 'impersonate-group': 'system:masters' },
+    }
+    const code = await new Promise((resolve, reject) => {
+      request(`https://127.0.0.1:${server.port}/api/v1/nodes`, options, (reply) => resolve(reply.resume().statusCode))
+        .on('error', reject)
+        .end()
+    })
+    agent.destroy()
+    expect(code).toBe(403)
+  })
+
+  it('needs a user to act as', async () => {
+    const reply = await admin.call({ path: '/api', headers: { 'impersonate-group': 'system:masters' } })
+    expect(reply.body).toMatchObject({ kind: 'Status', code: 400 })
   })
 })
 
