@@ -4,8 +4,6 @@ import { type Frame, maxBuckets } from '@kedge/shared/frames'
 import type { Key } from '@kedge/shared/objects'
 import { HeldSet } from './held-set.ts'
 
-/** A set with fewer members is told as a whole at once. */
-const fewEnough = 64
 /** Members that a bucket has, about: what one difference costs to find, in hashes. */
 const bucketMembers = 16
 const leastBuckets = 16
@@ -18,9 +16,9 @@ export type Compared =
 
 const wait: Compared = { is: 'wait' }
 
-/** Buckets for a set of so many members, a power of two; undefined when the whole set is told at once. */
-export function bucketsFor(count: number): number | undefined {
-  if (count < fewEnough) return undefined
+/** Buckets for a set of `count` members, a power of two; undefined when it has so few that it is told as a whole. */
+export function bucketsFor(count: number, few: number): number | undefined {
+  if (count < few) return undefined
   return Math.min(maxBuckets, Math.max(leastBuckets, 2 ** Math.ceil(Math.log2(count / bucketMembers))))
 }
 

@@ -1,13 +1,10 @@
 import { contentText, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
 import { type Pack, packText } from '@kedge/shared/packs'
 
-/** What is larger than this once it is packed travels in pieces, in bytes. */
-const largePack = 32 * 1024
-
 interface Measured {
   /** Characters of the content. */
   size: number
-  pack?: Pack | undefined
+  pack?: Pack
 }
 
 /** By object, so that many nodes share what was done for one, and that it goes with the object. */
@@ -23,15 +20,13 @@ export function sizeOf(key: Key, object: KubeObject): number {
   return measure(key, object).size
 }
 
-/** The object packed, when it is so large that it travels in pieces. */
-export function packOf(key: Key, object: KubeObject): Pack | undefined {
+/** The object packed, when it is then larger than `large` bytes. */
+export function packOf(key: Key, object: KubeObject, large: number): Pack | undefined {
   const known = measure(key, object)
-  if (known.size <= largePack) return undefined
-  if (!('pack' in known)) {
-    const pack = packText(textOf(key, object))
-    known.pack = pack.bytes.length > largePack ? pack : undefined
-  }
-  return known.pack
+  // What is packed is hardly ever larger than the text was.
+  if (known.size <= large) return undefined
+  known.pack ??= packText(textOf(key, object))
+  return known.pack.bytes.length > large ? known.pack : undefined
 }
 
 function measure(key: Key, object: KubeObject): Measured {

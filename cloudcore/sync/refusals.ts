@@ -11,6 +11,8 @@ import type { Key } from '@kedge/shared/objects'
 export class Refusals {
   readonly #all = new Map<Key, string>()
   #unsure = false
+  /** The edge can be asked for all that it refuses (protocol 2). */
+  #tells = false
 
   get all(): ReadonlyMap<Key, string> {
     return this.#all
@@ -23,6 +25,7 @@ export class Refusals {
   /** A conversation begins with an edge that holds `held`; `tells` when it will tell all that it refuses. */
   begin(held: Inventory, tells: boolean): void {
     for (const key of this.#all.keys()) if (!held.has(key)) this.#all.delete(key)
+    this.#tells = tells
     this.#unsure = tells
   }
 
@@ -38,7 +41,7 @@ export class Refusals {
     if (all === true) {
       this.#unsure = false
       for (const key of this.#all.keys()) if (!now.has(key) && this.#all.delete(key)) news.push({ is: 'usable', key })
-    } else if (changes > 1) this.#unsure = true
+    } else if (changes > 1) this.#unsure = this.#tells
     for (const [key, reason] of now) {
       if (this.#all.get(key) === reason) continue
       this.#all.set(key, reason)

@@ -3,6 +3,7 @@ import type { DownFrame, Frame } from '@kedge/shared/frames'
 import type { Key, KubeObject } from '@kedge/shared/objects'
 import type { Pack } from '@kedge/shared/packs'
 import { HeldSet } from './held-set.ts'
+import type { Limits } from './limits.ts'
 import { Pace } from './pace.ts'
 import { Uploads } from './uploads.ts'
 
@@ -58,7 +59,7 @@ export class Sending {
   readonly #epoch: string
   readonly #wanted: Wanted
   readonly #pace = new Pace()
-  readonly #uploads = new Uploads()
+  readonly #uploads: Uploads
   #talk = ''
   #protocol = 1
   #revision = 0
@@ -68,9 +69,10 @@ export class Sending {
   /** Keys that may differ between `sent` and wanted. */
   readonly #dirty = new Set<Key>()
 
-  constructor({ epoch, wanted }: { epoch: string; wanted: Wanted }) {
+  constructor({ epoch, wanted, limits }: { epoch: string; wanted: Wanted; limits: Limits }) {
     this.#epoch = epoch
     this.#wanted = wanted
+    this.#uploads = new Uploads(limits)
   }
 
   /** Nothing is on its way, nothing is to be sent. */

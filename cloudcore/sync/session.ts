@@ -3,6 +3,7 @@ import { type DownFrame, type Frame, isOlderTalk, oldestProtocol, protocolVersio
 import type { Key } from '@kedge/shared/objects'
 import { bucketsFor, type Compared, Comparison } from './comparison.ts'
 import { HeldSet } from './held-set.ts'
+import { defaultLimits, type Limits } from './limits.ts'
 import { Patience } from './patience.ts'
 import { Refusals } from './refusals.ts'
 import { Sending, type Wanted } from './sending.ts'
@@ -58,6 +59,7 @@ export class Session {
   state: SessionState = 'away'
   readonly epoch: string
   readonly #wanted: Wanted
+  readonly #limits: Limits
   readonly #sending: Sending
   readonly #refusals = new Refusals()
   readonly #since = new Since()
@@ -72,10 +74,11 @@ export class Session {
   #probed = false
   #news: News[] = []
 
-  constructor({ epoch, wanted }: { epoch: string; wanted: Wanted }) {
+  constructor({ epoch, wanted, limits = defaultLimits }: { epoch: string; wanted: Wanted; limits?: Limits }) {
     this.epoch = epoch
     this.#wanted = wanted
-    this.#sending = new Sending({ epoch, wanted })
+    this.#limits = limits
+    this.#sending = new Sending({ epoch, wanted, limits })
   }
 
   /** Takes an event; returns the frames to send, in order. `now` is monotonic milliseconds. */
@@ -92,6 +95,11 @@ export class Session {
   /** Objects that the edge holds but cannot use, with its reason. */
   get refused(): ReadonlyMap<Key, string> {
     return this.#refusals.all
+  }
+
+  /** Whether all that the edge refuses is known: false while a confirmation may have been lost. */
+  get isSure(): boolean {
+    return !this.#refusals.isUnsure
   }
 
   /** Since when, monotonic ms, an object is where it is: held, or on its way. */
@@ -118,15 +126,15 @@ export class Session {
       applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#nothing, tick: this.#nothing,
     },
     comparing: {
-      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#buckets, inventory: this.#inventory,
+      up: this.#up, down: this.#down, have: this.#answerNew, buckets: this.#buckets, inventory: this.#inventory,
       applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#compare, tick: this.#askAgain,
     },
     level: {
-      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
+      up: this.#up, down: this.#down, have: this.#answerNew, buckets: this.#nothing, inventory: this.#nothing,
       applied: this.#applied, kept: this.#nothing, moved: this.#moved, malformed: this.#compare, tick: this.#confirm,
     },
     changing: {
-      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
+      up: this.#up, down: this.#down, have: this.#answerNew, buckets: this.#nothing, inventory: this.#nothing,
       applied: this.#applied, kept: this.#kept, moved: this.#moved, malformed: this.#compare, tick: this.#confirm,
     },
   }
@@ -155,6 +163,11 @@ export class Session {
     this.#note({ keys: moved }, now)
     this.#sending.note(moved)
     return this.#send(this.#sending.fill(now), now)
+  }
+
+  /** The carrier may deliver a frame twice; an edge that asks again begins another talk. */
+  #answerNew(frame: Frame<'have'>, now: number): DownFrame[] {
+    return frame.talk === this.#have?.talk ? [] : this.#answer(frame, now)
   }
 
   #answer(frame: Frame<'have'>, now: number): DownFrame[] {
@@ -196,7 +209,7 @@ export class Session {
     this.#comparison = new Comparison({
       talk,
       ask: modern ? ++this.#asks : undefined,
-      buckets: modern ? bucketsFor(count) : undefined,
+      buckets: modern ? bucketsFor(count, this.#limits.wholeInventory) : undefined,
       wanted: new Map(this.#wanted.inventory),
     })
     return [this.#comparison.question]
@@ -241,7 +254,8 @@ export class Session {
 
   #applied(frame: Frame<'applied'>, now: number): DownFrame[] {
     if (frame.talk !== this.#have?.talk || frame.epoch !== this.epoch || this.#held === undefined) return []
-    if (frame.revision < this.#heldAt) return []
+    // All that it can say, and yet of another revision than it was told: the two do not mean the same.
+    if (frame.revision < this.#heldAt) return frame.all && !this.isSure ? this.#compare(undefined, now) : []
     this.#patience.flight.begin(now)
     const landed = this.#land(frame.revision, now)
     if (frame.revision !== this.#heldAt || frame.digest !== this.#held.digest) return this.#compare(undefined, now)

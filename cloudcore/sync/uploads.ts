@@ -1,10 +1,8 @@
 import type { Hash } from '@kedge/shared/changes'
 import type { Frame } from '@kedge/shared/frames'
 import type { Pack } from '@kedge/shared/packs'
+import type { Limits } from './limits.ts'
 import type { Pace } from './pace.ts'
-
-/** Bytes of a packed object that one frame carries at most. */
-const pieceBytes = 32 * 1024
 
 interface Piece {
   end: number
@@ -26,6 +24,11 @@ export class Uploads {
   #sent = 0
   #pieces: Piece[] = []
   #wentBackTo = -1
+  readonly #pieceBytes: number
+
+  constructor({ pieceBytes }: Pick<Limits, 'pieceBytes'>) {
+    this.#pieceBytes = pieceBytes
+  }
 
   /** Bytes on their way. */
   get onWay(): number {
@@ -54,7 +57,7 @@ export class Uploads {
     if (pack?.hash !== this.#pack?.hash) this.#take(pack)
     const frames: Frame<'piece'>[] = []
     while (pack !== undefined && this.#sent < pack.bytes.length) {
-      const bytes = Math.min(pieceBytes, pace.budget, pack.bytes.length - this.#sent)
+      const bytes = Math.min(this.#pieceBytes, pace.budget, pack.bytes.length - this.#sent)
       if (!pace.lets(onWay + this.onWay, bytes)) break
       const at = this.#sent
       this.#sent += bytes

@@ -2,6 +2,7 @@ import { type Digest, type Hash, RunningDigest } from '@kedge/shared/changes'
 import { maxObjectBytes } from '@kedge/shared/frames'
 import { contentOf, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
 import type { Pack } from '@kedge/shared/packs'
+import { defaultLimits, type Limits } from './limits.ts'
 import { noteSize, packOf, sizeOf } from './packs.ts'
 import type { Wanted } from './sending.ts'
 
@@ -24,6 +25,11 @@ export class WantedSet implements Wanted {
   readonly #objects = new Map<Key, KubeObject>()
   readonly #digest = new RunningDigest()
   readonly #withheld = new Map<Key, string>()
+  readonly #largePack: number
+
+  constructor({ largePack }: Pick<Limits, 'largePack'> = defaultLimits) {
+    this.#largePack = largePack
+  }
 
   get inventory(): ReadonlyMap<Key, Hash> {
     return this.#hashes
@@ -46,7 +52,7 @@ export class WantedSet implements Wanted {
 
   packed(key: Key): Pack | undefined {
     const object = this.#objects.get(key)
-    return object && packOf(key, object)
+    return object && packOf(key, object, this.#largePack)
   }
 
   isWithheld(key: Key): boolean {

@@ -1,12 +1,14 @@
+import type { Limits } from '@kedge/cloudcore/sync/limits'
 import { Session } from '@kedge/cloudcore/sync/session'
 import { WantedSet } from '@kedge/cloudcore/sync/wanted'
 import { migrate } from '@kedge/edgecore/store/migrations'
 import { Objects } from '@kedge/edgecore/store/objects'
+import { PieceTable } from '@kedge/edgecore/store/pieces'
 import { Conversation } from '@kedge/edgecore/sync/conversation'
 import { Holding } from '@kedge/edgecore/sync/holding'
 import type { SyncFrame } from '@kedge/edgecore/sync/receive'
 import { type Digest, digestOf, emptyDigest, type Hash, hashOf } from '@kedge/shared/changes'
-import { decodeDown, decodeUp, encodeFrame, talkName, type UpFrame } from '@kedge/shared/frames'
+import { type DownFrame, decodeDown, decodeUp, encodeFrame, talkName, type UpFrame } from '@kedge/shared/frames'
 import { silentLog } from '@kedge/shared/log'
 import { contentText, type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
 import { Database } from '@kedge/shared/sqlite'
@@ -15,27 +17,34 @@ import { Database } from '@kedge/shared/sqlite'
 export type Fate = 'deliver' | 'lose' | 'repeat' | 'delay'
 
 export type Op =
-  | { is: 'edit'; name: number; value: number }
+  | { is: 'edit'; name: number; value: number; large: boolean }
   | { is: 'delete'; name: number }
   | { is: 'cut' }
   | { is: 'link' }
-  | { is: 'kill-edge' }
-  | { is: 'restart-cloud' }
+  /** `old`: what starts then speaks version 1 of the protocol. */
+  | { is: 'kill-edge'; old: boolean }
+  | { is: 'restart-cloud'; old: boolean }
   | { is: 'commit' }
   | { is: 'commit-fails' }
   | { is: 'carry'; toEdge: boolean; fate: Fate }
   | { is: 'garble'; toEdge: boolean }
   | { is: 'wait'; ms: number }
 
+/** One for all worlds, one after the other: to make a new one takes longer than most schedules. */
+const db: Database = new Database(':memory:')
+migrate(db)
+const objects = new Objects(db)
+const pieces = new PieceTable(db)
+
 /** A database whose queue of writes the test commits, loses or fails by hand. */
 class HandStore {
-  readonly db: Database = new Database(':memory:')
+  readonly db: Database = db
   /** The digest of every set that was ever committed. */
   readonly held = new Set<Digest>([emptyDigest])
   #queue: { write: () => unknown; resolve: (value: never) => void; reject: (error: unknown) => void }[] = []
 
   constructor() {
-    migrate(this.db)
+    db.exec('DELETE FROM objects; DELETE FROM pieces; DELETE FROM meta')
   }
 
   commit<T>(write: () => T): Promise<T> {
@@ -48,7 +57,7 @@ class HandStore {
     this.db.transaction(() => {
       for (const { write, resolve } of jobs) {
         resolve(write() as never)
-        this.held.add(digestOf(new Objects(this.db).inventory()))
+        this.held.add(digestOf(objects.inventory()))
       }
     })()
   }
@@ -64,6 +73,16 @@ class HandStore {
   }
 }
 
+/** Everything is small here, so that thousands of schedules take seconds. */
+const limits: Limits = { largePack: 200, pieceBytes: 90, wholeInventory: 4 }
+
+/** Of a large object: it does not get smaller when it is packed. */
+const longText = (value: number) =>
+  [...new Array(8).keys()].map((part) => hashOf('configmaps/default/long', `${value}/${part}`)).join('')
+
+/** An object that the edge of the world cannot use. */
+const unusable = '3'
+
 /** A cloud, an edge and a network between them that does what the test says. Time stands still unless told. */
 export class World {
   now = 0
@@ -71,7 +90,14 @@ export class World {
   readonly store = new HandStore()
   /** Frames in which the edge claimed to hold what never was on its disk. */
   readonly lies: UpFrame[] = []
-  #wanted = new WantedSet()
+  /** Frames that an end of version 1 was sent and does not know. */
+  readonly tooNew: DownFrame[] = []
+  /** Sets that the edge took to be all that it should hold, and that never were. */
+  readonly halves: Digest[] = []
+  #wanted = new WantedSet(limits)
+  /** The digest of every set that the node should have held. */
+  readonly #everWanted = new Set<Digest>([emptyDigest])
+  #old = { cloud: false, edge: false }
   #session: Session
   #holding: Holding
   #conversation: Conversation
@@ -96,7 +122,7 @@ export class World {
   }
 
   get heldOnDisk(): ReadonlyMap<Key, Hash> {
-    return new Objects(this.store.db).inventory()
+    return objects.inventory()
   }
 
   get session(): Session {
@@ -104,11 +130,30 @@ export class World {
   }
 
   get inSync(): boolean {
-    return this.#conversation.inSync && this.#session.state === 'level'
+    return this.#conversation.inSync && this.#session.state === 'level' && this.#session.isSure
+  }
+
+  /** Whether both ends speak version 2. */
+  get isModern(): boolean {
+    return !this.#old.cloud && !this.#old.edge
+  }
+
+  /** Keys of the objects that the edge holds and cannot use. */
+  get refusedOnDisk(): Key[] {
+    return objects.refused().map(({ key }) => key)
+  }
+
+  /** Bytes of pieces that are still kept. */
+  get pieces(): number {
+    return [...pieces.held().values()].reduce((sum, bytes) => sum + bytes, 0)
   }
 
   async do(op: Op): Promise<void> {
+    const wasComplete = this.#holding.complete
     this.#act(op)
+    if (!wasComplete && this.#holding.complete && !this.#everWanted.has(this.#holding.digest)) {
+      this.halves.push(this.#holding.digest)
+    }
     // Promises that a commit settled run their continuations.
     for (let turn = 0; turn < 4; turn++) await Promise.resolve()
   }
@@ -131,7 +176,7 @@ export class World {
   #act(op: Op): void {
     switch (op.is) {
       case 'edit':
-        return this.#edit(op.name, op.value)
+        return this.#edit(op)
       case 'delete':
         return this.#delete(op.name)
       case 'cut':
@@ -139,9 +184,9 @@ export class World {
       case 'link':
         return this.#link()
       case 'kill-edge':
-        return this.#killEdge()
+        return this.#killEdge(op.old)
       case 'restart-cloud':
-        return this.#restartCloud()
+        return this.#restartCloud(op.old)
       case 'commit':
         return this.store.flush()
       case 'commit-fails':
@@ -155,9 +200,10 @@ export class World {
     }
   }
 
-  #edit(name: number, value: number): void {
+  #edit({ name, value, large }: Extract<Op, { is: 'edit' }>): void {
     const key = keyOf('configmaps', 'default', `c${name}`)
-    const object: KubeObject = { metadata: { name: `c${name}`, namespace: 'default' }, data: { value: String(value) } }
+    const data = { value: String(value), ...(large ? { text: longText(value) } : {}) }
+    const object: KubeObject = { metadata: { name: `c${name}`, namespace: 'default' }, data }
     this.objects.set(key, object)
     this.#moved(key)
   }
@@ -169,7 +215,9 @@ export class World {
   }
 
   #moved(key: Key): void {
-    if (this.#want(key)) this.#tell({ is: 'moved', keys: [key] })
+    if (!this.#want(key)) return
+    this.#everWanted.add(this.#wanted.digest)
+    this.#tell({ is: 'moved', keys: [key] })
   }
 
   #want(key: Key): boolean {
@@ -178,7 +226,10 @@ export class World {
   }
 
   #tell(event: Parameters<Session['on']>[0]): void {
-    for (const frame of this.#session.on(event, this.now)) if (this.#linked) this.#toEdge.push(encodeFrame(frame))
+    for (const frame of this.#session.on(event, this.now)) {
+      if (!this.isModern && isNew(frame)) this.tooNew.push(frame)
+      if (this.#linked) this.#toEdge.push(encodeFrame(frame))
+    }
   }
 
   #cut(): void {
@@ -197,15 +248,17 @@ export class World {
     this.#conversation.up()
   }
 
-  #killEdge(): void {
+  #killEdge(old: boolean): void {
     this.store.lose()
     this.#cut()
+    this.#old.edge = old
     ;[this.#holding, this.#conversation] = this.#newEdge()
   }
 
-  #restartCloud(): void {
+  #restartCloud(old: boolean): void {
     this.#cut()
-    this.#wanted = new WantedSet()
+    this.#old.cloud = old
+    this.#wanted = new WantedSet(limits)
     for (const key of this.objects.keys()) this.#want(key)
     this.#session = this.#newSession()
   }
@@ -251,19 +304,21 @@ export class World {
 
   #newSession(): Session {
     this.#epochs += 1
-    return new Session({ epoch: `epoch-${this.#epochs}`, wanted: this.#wanted })
+    return new Session({ epoch: `epoch-${this.#epochs}`, wanted: this.#wanted, limits })
   }
 
   #newEdge(): [Holding, Conversation] {
     const generation = ++this.#generation
-    const holding = new Holding(this.store, new Objects(this.store.db), () => undefined)
+    const holding = new Holding(this.store, objects, (_key, { data }) =>
+      (data as { value: string }).value === unusable ? 'no' : undefined,
+    )
     const conversation = new Conversation({
       holding,
       send: (frame: UpFrame) => {
         // A killed process says nothing any more.
         if (!this.#linked || generation !== this.#generation) return false
-        if ('digest' in frame && !this.store.held.has(frame.digest)) this.lies.push(frame)
-        this.#toCloud.push(encodeFrame(frame))
+        if ('digest' in frame && frame.digest !== undefined && !this.store.held.has(frame.digest)) this.lies.push(frame)
+        this.#toCloud.push(encodeFrame(this.isModern ? frame : asVersion1(frame)))
         return true
       },
       wake: () => undefined,
@@ -274,4 +329,20 @@ export class World {
     })
     return [holding, conversation]
   }
+}
+
+/** What an edge of version 1 sends, or a cloud of version 1 understands, of a frame. */
+function asVersion1(frame: UpFrame): UpFrame {
+  if (frame.is === 'have') {
+    const { speaks: _, partial: __, ...rest } = frame
+    return rest
+  }
+  if (frame.is !== 'applied') return frame
+  const { all: _, ...rest } = frame
+  return rest
+}
+
+function isNew(frame: DownFrame): boolean {
+  if (frame.is === 'piece' || frame.is === 'confirm') return true
+  return (frame.is === 'changes' && frame.take !== undefined) || (frame.is === 'compare' && frame.ask !== undefined)
 }
