@@ -9,6 +9,8 @@ import type { NodeReport } from '@kedge/shared/reports'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { openStatusServer } from '@kedge/shared/status-server'
 import { version } from '@kedge/shared/version'
+import { controlPath } from './control/path.ts'
+import { openControl } from './control/server.ts'
 import { type Devices, startDevices } from './devices/host.ts'
 import { CloudLink } from './link/link.ts'
 import { type EdgeParts, edgeMetrics } from './metrics.ts'
@@ -106,6 +108,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const port = before?.mqttPort ?? settings.mqttPort
     const dmi = dmiSocket ? { socket: dmiSocket, data } : undefined
     const devices = add(await startDevices({ ...common, host, port, mqtt: settings, dmi, random }))
+    add(await openControl({ path: controlPath(data), devices, log }))
     const pods = add(
       startPods({
         ...common,

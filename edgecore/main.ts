@@ -13,6 +13,7 @@ await runProgram('edgecore', async () => {
   const [command, ...rest] = process.argv.slice(2)
   // Each way of running loads what it needs and no more: memory counts here.
   if (command === 'get') return get(rest)
+  if (command === 'twin') return twin(rest)
   keepYoungHeapSmall()
   const settings = await loadSettings(edgecoreProgram)
   if (settings === undefined) return
@@ -48,4 +49,13 @@ async function get(argv: string[]): Promise<void> {
   process.stdout.on('error', () => {})
   process.stderr.write(note)
   process.stdout.write(out)
+}
+
+async function twin(argv: string[]): Promise<void> {
+  const { twin } = await import('./cli/twin.ts')
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+  process.stdout.on('error', () => stopping.abort())
+  const write = (text: string) => void process.stdout.write(text)
+  await twin(argv, { env: process.env, write, signal: stopping.signal })
 }

@@ -34,7 +34,10 @@ export const defaultData = '/var/lib/kedge/edgecore'
 export const edgecoreProgram = program({
   name: 'edgecore',
   summary: 'runs pods and keeps the twins of local devices on an edge node, with or without the cloud',
-  usage: ['edgecore get KIND [NAME]     reads what this node holds; edgecore get --help tells more'],
+  usage: [
+    'edgecore get KIND [NAME]     reads what this node holds; edgecore get --help tells more',
+    'edgecore twin get|set|watch  works with the twins of its devices; edgecore twin --help tells more',
+  ],
   table: {
     nodeName: {
       type: nodeName,

@@ -10,6 +10,7 @@ import {
 } from '@kedge/shared/device-topics'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
+import { must } from '@kedge/shared/must'
 import type { Key } from '@kedge/shared/objects'
 import { StorageError } from '../store/faults.ts'
 import type { Objects } from '../store/objects.ts'
@@ -127,6 +128,18 @@ export class Engine {
     if (parsed === undefined) return 'not ours'
     if (isAnswer(parsed.action)) return 'not allowed'
     return this.#serve(topic, payload, (transaction) => this.#request(transaction, parsed, payload))
+  }
+
+  /**
+   * A request on a topic by someone on this node who is no MQTT client. Resolves with the answer once it is kept and
+   * everyone is told; rejects when it could not be kept.
+   */
+  async ask(topic: string, payload: Buffer): Promise<string> {
+    const parsed = parseDeviceTopic(topic)
+    if (parsed === undefined || isAnswer(parsed.action)) throw new Error(`nobody may ask on ${topic}`)
+    const outcome = await this.#writer.submit((transaction) => this.#request(transaction, parsed, payload))
+    this.#tell(outcome)
+    return must(outcome.messages.find((message) => message.topic === `${topic}/result`)?.payload, 'the answer')
   }
 
   /** The deltas that stand open on topics which a filter matches: what a client that subscribes has missed. */

@@ -61,6 +61,10 @@ export interface Devices extends Service {
    * ignored. Resolves once twins are written and devices are told.
    */
   wake(keys: readonly Key[]): Promise<void>
+  /** A request on a device topic by someone on this node; see `Engine.ask`. */
+  ask(topic: string, payload: Buffer): Promise<string>
+  /** Hears every message that goes out on device topics. Returns what ends that. */
+  listen(hear: (message: Message) => void): () => void
 }
 
 /**
@@ -72,9 +76,14 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   const { webhookAddress = { host: '127.0.0.1', port: 0 } } = options
   const topics = new SharedTopics()
   const shared = { topics, webhooks: new WebhookServer(webhookAddress, log) }
+  const listeners = new Set<(message: Message) => void>()
   let broker: DeviceBroker | undefined
   // Before the broker is open nobody can be subscribed.
-  const publish = (message: Message, done?: () => void) => (broker ? broker.publish(message, done) : done?.())
+  const publish = (message: Message, done?: () => void) => {
+    for (const hear of listeners) hear(message)
+    if (broker) broker.publish(message, done)
+    else done?.()
+  }
   const mapping = options.dmi && new Mapping({ ...options, patience: options.mapperPatience })
   const engine = new Engine({ ...options, drivers, shared, publish, mappers: mapping?.mappers })
   await engine.start()
@@ -92,6 +101,11 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     port: opened.port,
     drivers: engine.drivers,
     wake: (keys) => engine.wake(keys),
+    ask: (topic, payload) => engine.ask(topic, payload),
+    listen: (hear) => {
+      listeners.add(hear)
+      return () => void listeners.delete(hear)
+    },
     mapperSocket: mapping?.path,
     get mappers() {
       return mapping?.mappers.counts

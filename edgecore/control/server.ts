@@ -1,0 +1,99 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { deviceTopic, parseDeviceTopic } from '@kedge/shared/device-topics'
+import { codeOf, explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import type { Service } from '@kedge/shared/service'
+import type { Devices } from '../devices/host.ts'
+
+export interface ControlOptions {
+  /** Of a Unix socket. */
+  path: string
+  devices: Pick<Devices, 'ask' | 'listen'>
+  log: Log
+}
+
+/** The largest request, in bytes: a device with all its properties. */
+const maxBytes = 8 * 1024 * 1024
+/** Bytes that a watcher may leave unread before it is cut off. */
+const maxUnread = 1024 * 1024
+
+/**
+ * The way for commands on this node (`edgecore twin …`) into the edgecore that runs: HTTP over a Unix socket that only
+ * its user may open. `POST /twins/<namespace>/<name>/update` and `…/get` take and answer what the topics of that device
+ * take and answer; `GET /documents` streams a line of JSON for every change of a twin, `{device, document}`.
+ */
+export async function openControl(options: ControlOptions): Promise<Service> {
+  const { path, log } = options
+  const server = createServer((request, response) => {
+    serve(options, request, response).catch((error: unknown) => {
+      log.error({ url: request.url, reason: explain(error) }, 'control request failed')
+      answer(response, 500, { code: 500, reason: explain(error) })
+    })
+  })
+  // Only one edgecore runs with a data folder: what lies there is left from one that was killed.
+  rmSync(path, { force: true })
+  const open = await new Promise<boolean>((resolve) => {
+    server.once('error', (error) => {
+      // Everything but these commands works without.
+      log.error({ path, code: codeOf(error), reason: explain(error) }, 'control socket not opened')
+      resolve(false)
+    })
+    server.listen(path, () => resolve(true))
+  })
+  if (open) chmodSync(path, 0o600)
+  return {
+    stop: async () => {
+      if (!open) return
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeAllConnections()
+      await closed
+    },
+  }
+}
+
+async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { pathname } = new URL(request.url ?? '', 'http://edgecore')
+  if (request.method === 'GET' && pathname === '/documents') return documents(options, response)
+  const [, namespace, name, action] = /^\/twins\/([^/]+)\/([^/]+)\/(update|get)$/.exec(pathname) ?? []
+  if (request.method !== 'POST' || namespace === undefined || name === undefined) {
+    return answer(response, 404, { code: 404, reason: `there is no ${request.method} ${pathname}` })
+  }
+  const body = await read(request)
+  if (body === undefined) return answer(response, 413, { code: 413, reason: `more than ${maxBytes} bytes` })
+  const device = { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) }
+  const topic = deviceTopic(device, action === 'get' ? 'twin/get' : 'twin/update')
+  const result = JSON.parse(await options.devices.ask(topic, body)) as { code?: number }
+  answer(response, result.code ?? 200, result)
+}
+
+/** Undefined when there is too much of it. */
+async function read(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    length += chunk.length
+    if (length > maxBytes) return undefined
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function documents({ devices }: ControlOptions, response: ServerResponse): void {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  response.flushHeaders()
+  const end = devices.listen(({ topic, payload }) => {
+    const parsed = parseDeviceTopic(topic)
+    // Each change is told on every form of the device's name: the one with the namespace is enough.
+    if (parsed?.of !== 'device' || parsed.action !== 'twin/update/document' || parsed.namespace === undefined) return
+    response.write(`{"device":${JSON.stringify(`${parsed.namespace}/${parsed.name}`)},"document":${payload}}\n`)
+    if (response.writableLength > maxUnread) response.destroy()
+  })
+  response.once('close', end)
+}
+
+function answer(response: ServerResponse, code: number, body: unknown): void {
+  if (response.headersSent) return void response.destroy()
+  response.writeHead(code, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}
