@@ -1,0 +1,81 @@
+import { EmbeddedLink } from '@kedge/cloudcore/link/embedded'
+import { ExternalLink } from '@kedge/cloudcore/link/external'
+import type { Link, LinkEvents } from '@kedge/cloudcore/link/link'
+import type { CloudAccess } from '@kedge/edgecore/link/link'
+import { systemClock } from '@kedge/shared/clock'
+import { silentLog } from '@kedge/shared/log'
+import { onTestFinished } from 'vitest'
+import { CutLink } from '../../support/cut-link.ts'
+import { Mosquitto } from '../../support/mosquitto.ts'
+
+/** A broker with cloudcore's end of the link. */
+export interface Carrier {
+  /** The way of the nodes to it; the same for good. */
+  readonly network: CutLink
+  link: Link
+  access(node: string): CloudAccess
+  /** Ends cloudcore's end as a crash does, and starts it anew. */
+  restartCloud(): Promise<void>
+  /** The same for the broker. */
+  restartBroker(): Promise<void>
+}
+
+export interface CarrierKind {
+  name: string
+  open(events: LinkEvents, nodes: readonly string[]): Promise<Carrier>
+}
+
+const parts = { clock: systemClock, log: silentLog }
+
+export const embedded: CarrierKind = {
+  name: 'the embedded broker',
+  async open(events) {
+    const network = await CutLink.open()
+    const start = async () => {
+      const link = await EmbeddedLink.open({ host: '127.0.0.1', port: 0, events, ...parts })
+      network.target = link.port
+      return link
+    }
+    const restart = async () => {
+      await carrier.link.stop()
+      carrier.link = await start()
+    }
+    const carrier = { network, link: await start(), access: () => ({}), restartCloud: restart, restartBroker: restart }
+    onTestFinished(() => carrier.link.stop())
+    onTestFinished(() => network.stop())
+    return carrier
+  },
+}
+
+export const mosquitto: CarrierKind = {
+  name: 'mosquitto',
+  async open(events, nodes) {
+    const broker = new Mosquitto(['cloudcore', ...nodes])
+    const [network, cloudNetwork] = [await CutLink.open(), await CutLink.open()]
+    const startBroker = async () => {
+      await broker.start()
+      network.target = broker.port
+      cloudNetwork.target = broker.port
+    }
+    const access = { url: cloudNetwork.url, user: 'cloudcore', password: 'cloudcore' }
+    const tls = { ca: undefined, cert: undefined, key: undefined }
+    const start = () => new ExternalLink({ broker: { ...access, ...tls }, events, random: () => 0, ...parts })
+    await startBroker()
+    const carrier = {
+      ...{ network, link: start() },
+      access: (node: string) => ({ password: node }),
+      restartCloud: async () => {
+        await carrier.link.stop()
+        carrier.link = start()
+      },
+      restartBroker: async () => {
+        await broker.kill()
+        await startBroker()
+      },
+    }
+    onTestFinished(() => broker.kill())
+    onTestFinished(() => carrier.link.stop())
+    onTestFinished(() => Promise.all([network.stop(), cloudNetwork.stop()]).then(() => undefined))
+    return carrier
+  },
+}
