@@ -2,6 +2,8 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   addressOrOff,
+  bytes,
+  bytesOrOff,
   host,
   interval,
   logLevel,
@@ -87,6 +89,21 @@ export const edgecoreProgram = program({
       type: oneOf(['simulated']),
       default: 'simulated',
       help: 'What runs the containers; simulated reports as a real engine would and starts nothing',
+    },
+    outboxBytes: {
+      type: bytes,
+      default: '256Mi',
+      help: 'How much may wait for the cloud on disk; of more, the oldest telemetry, events and alarms are dropped',
+    },
+    outboxAge: {
+      type: interval,
+      default: '7d',
+      help: 'How long events and telemetry may wait while this node runs; alarms four times as long, states for ever',
+    },
+    linkBudget: {
+      type: bytesOrOff,
+      default: 'off',
+      help: 'Bytes a day for the link to the cloud; when they are spent, only what is urgent goes at once; or off',
     },
     metricsAddress: { type: addressOrOff, default: 'off', help: 'Where metrics and /healthz are served, or off' },
     logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },

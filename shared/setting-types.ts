@@ -49,6 +49,11 @@ export const interval = valueType(
 /** A number of bytes: `4096`, `64Ki`, `10M`. */
 export const bytes = valueType('BYTES', 'a number of bytes such as 4096, 64Ki, 10M or 1Gi', readBytes)
 
+/** A number of bytes above 0, or `off`, which is null. */
+export const bytesOrOff = valueType('BYTES', 'a number of bytes such as 10M or 1Gi, or off', (value) =>
+  value === 'off' ? null : readBytes(value) || undefined,
+)
+
 /** On or off. */
 export const flag = valueType('', 'true or false', (value) => ({ true: true, false: false })[value])
 

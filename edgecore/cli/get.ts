@@ -4,7 +4,7 @@ import { nearest } from '@kedge/shared/near'
 import { defaultData } from '../settings.ts'
 import { openReader } from './reader.ts'
 import { table } from './table.ts'
-import { type Item, type ViewName, views } from './views.ts'
+import { type Item, type View, type ViewName, views } from './views.ts'
 
 const help = `Usage: edgecore get KIND [NAME] [flags]
 
@@ -39,6 +39,9 @@ const aliases: Record<string, ViewName> = {
   twin: 'twins',
 }
 
+/** A table that may be long has no more rows than these. */
+const mostRows = 1000
+
 /** What `get` reads of the world around it. */
 export interface GetAround {
   env: Readonly<Record<string, string | undefined>>
@@ -67,11 +70,16 @@ export async function get(argv: readonly string[], { env, now }: GetAround): Pro
     throw new UserError(`--output: found "${output}"; give table, json or yaml`)
   const reader = openReader(values.data ?? (env.KEDGE_DATA || defaultData))
   try {
-    const all = views[view].items(reader, { showSecrets: values['show-secrets'] ?? false, now })
+    const shown: View = views[view]
+    const most = output === 'table' && name === undefined ? mostRows : undefined
+    const viewing = { showSecrets: values['show-secrets'] ?? false, now, ...(most && { most }) }
+    const all = shown.items(reader, viewing)
     const namespace = values['all-namespaces'] ? undefined : (values.namespace ?? 'default')
     const items = all.filter((item) => matches(item, namespace, name))
     if (name !== undefined && items.length === 0) throw new UserError(notFound(view, name, namespace))
-    return await print(items, { view, output, single: name !== undefined && view !== 'twins', namespace })
+    const said = await print(items, { view, output, single: name !== undefined && view !== 'twins', namespace })
+    const below = most !== undefined && items.length > 0 ? shown.note?.(reader, viewing) : undefined
+    return below ? { ...said, note: `${said.note}${below}` } : said
   } finally {
     reader.close()
   }

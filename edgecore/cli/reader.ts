@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import { systemClock } from '@kedge/shared/clock'
 import { codeOf, UserError } from '@kedge/shared/errors'
 import { Database } from '@kedge/shared/sqlite'
+import { savedBudget } from '../reports/budget-care.ts'
+import type { SavedBudget } from '../reports/link-budget.ts'
 import { databasePath } from '../settings.ts'
 import { migrations } from '../store/migrations.ts'
 import { Objects } from '../store/objects.ts'
@@ -13,6 +15,7 @@ export interface Reader {
   objects: Objects
   twins: TwinTable
   outbox: Outbox
+  budget: SavedBudget | undefined
   /** The status of each pod as last reported, by `<namespace>/<name>`. */
   podStatuses(): Map<string, Record<string, unknown>>
   close(): void
@@ -33,6 +36,7 @@ export function openReader(data: string): Reader {
     objects: new Objects(db),
     twins: new TwinTable(db),
     outbox: new Outbox(db, systemClock),
+    budget: savedBudget({ db }),
     podStatuses: () => new Map(statuses.all().map(({ pod, status }) => [pod, JSON.parse(status)])),
     close: () => db.close(),
   }

@@ -17,6 +17,8 @@ export interface Item {
 
 export interface ViewOptions {
   showSecrets: boolean
+  /** At most so many, where a view may be long; all unless given. */
+  most?: number
   /** Milliseconds since the epoch. */
   now: number
 }
@@ -24,6 +26,8 @@ export interface ViewOptions {
 export interface View {
   header: readonly string[]
   items(reader: Reader, options: ViewOptions): Item[]
+  /** What stands below the table. */
+  note?: (reader: Reader, options: ViewOptions) => string
 }
 
 /** The kinds of `edgecore get`, each with its columns. */
@@ -33,7 +37,7 @@ export const views = {
   secrets: { header: ['NAME', 'TYPE', 'DATA'], items: secrets },
   devices: { header: ['NAME', 'MODEL', 'PROTOCOL', 'STATE', 'LAST ONLINE'], items: devices },
   twins: { header: ['DEVICE', 'PROPERTY', 'TYPE', 'DESIRED', 'REPORTED', 'CHANGED'], items: twins },
-  outbox: { header: ['SEQ', 'LANE', 'SUBJECT', 'VERSION', 'AGE', 'REFUSED'], items: outbox },
+  outbox: { header: ['SEQ', 'LANE', 'SUBJECT', 'VERSION', 'AGE', 'REFUSED'], items: outbox, note: outboxNote },
 } as const satisfies Record<string, View>
 
 export type ViewName = keyof typeof views
@@ -137,12 +141,24 @@ function living(properties: ReadonlyMap<string, Twin> = new Map()): [string, Twi
   return [...properties].filter(([, twin]) => !twin.deleted)
 }
 
-function outbox(reader: Reader, { now }: ViewOptions): Item[] {
-  return reader.outbox.all().map(({ createdAt, refused, ...row }) => ({
+function outbox(reader: Reader, { now, most }: ViewOptions): Item[] {
+  return reader.outbox.all(most).map(({ createdAt, refused, ...row }) => ({
     name: row.subject,
     cells: [String(row.seq), row.lane, row.subject, String(row.version), age(now - createdAt), refused ?? ''],
     object: { ...row, createdAt: new Date(createdAt).toISOString(), refused: refused ?? undefined },
   }))
+}
+
+/** How much waits in each lane and, where there is one, how the budget of the link stands. */
+function outboxNote({ outbox, budget }: Reader, { most = 0 }: ViewOptions): string {
+  const sums = [...outbox.sums()].filter(([, { reports }]) => reports > 0)
+  const aside = outbox.asideSum().reports
+  const total = sums.reduce((sum, [, { reports }]) => sum + reports, aside)
+  const lines = sums.map(([lane, { reports, bytes }]) => `${lane}: ${reports} waiting, ${Math.ceil(bytes / 1024)} KiB`)
+  if (aside > 0) lines.push(`set aside: ${aside}, Kubernetes will never take them`)
+  if (total > most) lines.push(`The first ${most} of ${total} are shown; -o json prints all.`)
+  if (budget !== undefined) lines.push(`link budget: ${budget.spent} of ${budget.limit} bytes spent on the present day`)
+  return lines.map((line) => `${line}\n`).join('')
 }
 
 function itemOf({ content }: HeldObject, object: unknown, cells: string[]): Item {

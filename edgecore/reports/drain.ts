@@ -15,8 +15,8 @@ export interface DrainOptions {
   outbox: Outbox
   /** Names this outbox and this run of edgecore, so that answers to others are told apart. */
   box: string
-  /** Hands a frame to the link; false when the link is down. */
-  send: (frame: Frame<'reports'>) => boolean
+  /** Hands a frame, which is all of one lane, to the link; false when the link is down. */
+  send: (frame: Frame<'reports'>, lane: Lane) => boolean
   /** Milliseconds from one round of a lane to the next: 0 for at once, Infinity for not now. At once unless given. */
   pause?: (lane: Lane) => number
   /** Whether what a refused report is about is still this node's: if not, the report is dropped. */
@@ -73,8 +73,6 @@ export class Drain {
   #lastFrameAt = Number.NEGATIVE_INFINITY
   #attempt = 0
   #patience: number
-  /** Bytes of reports sent by lane since the start, before compression. */
-  readonly sentBytes = new Map<Lane, number>()
 
   constructor(options: DrainOptions) {
     this.#options = options
@@ -192,7 +190,7 @@ export class Drain {
     while (more) {
       const { items, held } = this.#next()
       more = items.length > 0 && !items.some(({ flight }) => bulk.has(flight.lane))
-      if (items.length > 0 && !this.#send(items)) return
+      if (!this.#send(items)) return
       for (const { seq, lane } of held) this.#queue(lane).again(seq)
       // What must wait a moment, and what is not urgent, comes with the next frame.
       if (held.length > 0 || (items.length > 0 && !more)) this.#schedule()
@@ -201,21 +199,20 @@ export class Drain {
 
   #send(items: readonly Item[]): boolean {
     const { send, box, clock } = this.#options
+    const [first] = items
+    if (first === undefined) return true
     const frame: Frame<'reports'> = {
       is: 'reports',
       box: `${box}.${this.#flights.round}`,
       items: items.map(({ row: { seq, version, report } }) => ({ seq, version, report })),
     }
-    if (!send(frame)) return false
-    for (const { flight } of items) {
-      this.#flights.add(flight)
-      this.sentBytes.set(flight.lane, (this.sentBytes.get(flight.lane) ?? 0) + flight.bytes)
-    }
+    if (!send(frame, first.flight.lane)) return false
+    for (const { flight } of items) this.#flights.add(flight)
     this.#lastFrameAt = clock.monotonic()
     return true
   }
 
-  /** The rows of the next frame, lane by lane, and those whose subject must wait a moment. */
+  /** The rows of the next frame, from the most important lane that has any, and those that must wait a moment. */
   #next(): { items: Item[]; held: { seq: number; lane: Lane }[] } {
     const batch = new Batch(this.#flights)
     const held: { seq: number; lane: Lane }[] = []
@@ -232,7 +229,9 @@ export class Drain {
         if (open !== undefined && open.sentAt + subjectGap > now) held.push({ seq, lane })
         else this.#take(batch, { seq, lane, after: open?.upTo ?? 0, now })
       }
-      if (seq === undefined && pause > 0 && batch.has(lane)) this.#dueAt.set(lane, now + pause)
+      if (batch.items.length === 0) continue
+      if (seq === undefined && pause > 0) this.#dueAt.set(lane, now + pause)
+      break
     }
     return { items: batch.items, held }
   }
@@ -278,10 +277,6 @@ class Batch {
   takes(lane: Lane): boolean {
     if (this.items.length >= frameRows || this.#bytes >= frameBytes) return false
     return this.#fits(lanes, window) && (!bulk.has(lane) || this.#fits([...bulk], bulkWindow))
-  }
-
-  has(lane: Lane): boolean {
-    return this.#added.has(lane)
   }
 
   add(item: Item): void {

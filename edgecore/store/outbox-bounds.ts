@@ -20,6 +20,10 @@ const shares: ReadonlyMap<Lane, number> = new Map([
 /** A full lane is emptied by this part more than it must, so that not every report that comes drops another. */
 const slack = 1 / 64
 
+/** What the text of a row costs beside itself: subject, numbers, index entries. */
+export const rowBytes = 96
+export const partBytes = 24
+
 /** What waits in one lane. */
 export interface Sum {
   reports: number

@@ -1,7 +1,7 @@
 import type { Clock } from '@kedge/shared/clock'
 import { type GapReport, type Lane, lanes, type Report } from '@kedge/shared/reports'
 import type { Database } from '@kedge/shared/sqlite'
-import { ages, excess, type OutboxBounds, type Sum } from './outbox-bounds.ts'
+import { ages, excess, type OutboxBounds, rowBytes, type Sum } from './outbox-bounds.ts'
 
 export interface KeeperOptions {
   db: Database
@@ -165,4 +165,19 @@ function wider(before: Report, gap: GapReport): GapReport {
     from: Math.min(before.from, gap.from),
     to: Math.max(before.to, gap.to),
   }
+}
+
+/**
+ * Puts the outbox in order whose rows came from elsewhere, as from a damaged database: rows whose parts are missing go, and
+ * everything is counted anew. Call it inside a transaction.
+ */
+export function recount(db: Database): void {
+  db.exec(`
+    DELETE FROM outbox_parts WHERE seq NOT IN (SELECT seq FROM outbox);
+    DELETE FROM outbox WHERE parted = 1 AND seq NOT IN (SELECT seq FROM outbox_parts);
+    UPDATE outbox SET bytes = length(report) + ${rowBytes}
+      + coalesce((SELECT sum(bytes) FROM outbox_parts p WHERE p.seq = outbox.seq), 0);
+    DELETE FROM outbox_sums;
+    INSERT INTO outbox_sums SELECT lane, refused IS NOT NULL, count(*), sum(bytes) FROM outbox GROUP BY 1, 2;
+  `)
 }

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
 import { type DeviceReport, type Lane, laneOf, lanes, type Report, subjectOf } from '@kedge/shared/reports'
 import type { Database, Statement } from '@kedge/shared/sqlite'
-import { defaultBounds, type OutboxBounds, type Sum } from './outbox-bounds.ts'
+import { defaultBounds, type OutboxBounds, partBytes, rowBytes, type Sum } from './outbox-bounds.ts'
 import { Keeper } from './outbox-keeper.ts'
 import { type OutboxRow, type Part, type RawRow, rowOf, textsOf } from './outbox-row.ts'
 
+export { recount } from './outbox-keeper.ts'
 export type { OutboxRow } from './outbox-row.ts'
 
 /** Where a report has been put. */
@@ -29,10 +30,6 @@ export interface OutboxOptions {
   /** A new unique id; a random UUID unless given. */
   newId?: () => string
 }
-
-/** What the text of a row costs beside itself: subject, numbers, index entries. */
-const rowBytes = 96
-const partBytes = 24
 
 /**
  * Reports waiting for the cloud's answer.

@@ -2,6 +2,7 @@ import { hashOf } from '@kedge/shared/changes'
 import { type Key, parseKey } from '@kedge/shared/objects'
 import type { Database } from '@kedge/shared/sqlite'
 import { faultReason, StorageError } from './faults.ts'
+import { recount } from './outbox-keeper.ts'
 
 /** What came over from a damaged database. */
 export interface Salvage {
@@ -15,14 +16,6 @@ type Row = Record<string, unknown>
 
 /** Facts that are not true of a database with holes: what it holds is compared with the cloud, under a new name. */
 const notCarried: ReadonlySet<string> = new Set(['epoch', 'revision', 'complete', 'box', 'clean'])
-
-/** What triggers keep up to date as the rows that it counts come in. */
-const derived: ReadonlySet<string> = new Set(['outbox_sums'])
-
-/** Puts right what a table with holes leaves behind in another one. */
-const afterwards = `
-  DELETE FROM outbox_parts WHERE seq NOT IN (SELECT seq FROM outbox);
-  UPDATE outbox SET bytes = length(report) + coalesce((SELECT sum(bytes) FROM outbox_parts p WHERE p.seq = outbox.seq), 0);`
 
 /** Whether a row of a table is whole. SQLite has no checksums of its own: what can be told is told from the content. */
 const whole: Readonly<Record<string, (row: Row) => boolean>> = {
@@ -42,12 +35,11 @@ const whole: Readonly<Record<string, (row: Row) => boolean>> = {
 export function salvage(from: Database, to: Database): Salvage {
   const result: Salvage = { rows: {}, incomplete: [] }
   for (const table of tablesOf(to)) {
-    if (derived.has(table)) continue
     const { taken, complete } = copy(from, to, table)
     result.rows[table] = taken
     if (!complete) result.incomplete.push(table)
   }
-  if (tablesOf(to).includes('outbox_parts')) to.exec(afterwards)
+  recount(to)
   return result
 }
 

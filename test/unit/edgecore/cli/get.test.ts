@@ -107,7 +107,11 @@ describe('edgecore get', () => {
     ],
     [
       ['outbox'],
-      ['SEQ   LANE    SUBJECT            VERSION   AGE   REFUSED', '1     state   pods/default/web   1         5m'],
+      [
+        'SEQ   LANE    SUBJECT            VERSION   AGE   REFUSED',
+        '1     state   pods/default/web   1         5m',
+        'state: 1 waiting, 1 KiB',
+      ],
     ],
     [['pods', '-n', 'nowhere'], ['No pods held in namespace nowhere.']],
   ]
