@@ -25,10 +25,12 @@ export interface BenchContext {
   wrong(what: string): void
 }
 
-/** What a file `test/bench/<name>.bench.ts` exports. */
+export type Run = (context: BenchContext) => Promise<void>
+
+/** What a file `test/bench/<name>.bench.ts` exports: `run`, or `parts` that are run in their order or alone. */
 export interface Bench {
   name: string
-  run(context: BenchContext): Promise<void>
+  parts: Readonly<Record<string, Run>>
 }
 
 /** A context that puts the figures of `bench` into `into`. */

@@ -1,20 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type BenchContext, type Memory, percentile, processorSeconds, settledMemory } from './harness.ts'
+import type { Linked } from './link/linked.ts'
 import { load } from './load/load.ts'
 import { deviceTopic, sensorModel, sensors } from './support/manifests.ts'
 import { CountingProxy } from './support/proxy.ts'
 import { RawClient } from './support/raw-mqtt.ts'
-import { type Edge, System } from './support/system.ts'
+import { System } from './support/system.ts'
 
 export const name = 'idle'
 
-interface Parts {
-  system: System
-  edge: Edge
-  proxy: CountingProxy
-}
-
-/** What the system costs while nothing happens, and what it costs to find out that nothing has. */
+/** What the programs cost while nothing happens, and under load. */
 export async function run(context: BenchContext): Promise<void> {
   await System.run(async (system) => {
     const proxy = await CountingProxy.open(system.linkPort)
@@ -24,14 +19,11 @@ export async function run(context: BenchContext): Promise<void> {
       await edge.up()
       const parts = { system, edge, proxy }
       await calm(context, parts)
-      await reconnects(context, parts, 1)
       await serving(context, parts, 1)
       await grown(context, parts, { from: 1, to: 100 })
-      if (!context.quick) await reconnects(context, parts, 100)
       await loaded(context, parts)
       if (context.quick) return
       await grown(context, parts, { from: 100, to: 1000 })
-      await reconnects(context, parts, 1000)
       await serving(context, parts, 1000)
     } finally {
       await proxy.close()
@@ -39,8 +31,8 @@ export async function run(context: BenchContext): Promise<void> {
   })
 }
 
-/** Memory, processor and bytes of a minute in which nothing happens. */
-async function calm(context: BenchContext, { system, edge, proxy }: Parts): Promise<void> {
+/** Memory and processor of a minute in which nothing happens. */
+async function calm(context: BenchContext, { system, edge }: Linked): Promise<void> {
   const pids = { edgecore: edge.pid, cloudcore: system.cloudcore.pid }
   const [settle, seconds] = context.quick ? [2, 10] : [10, 60]
   await system.quiet()
@@ -49,9 +41,7 @@ async function calm(context: BenchContext, { system, edge, proxy }: Parts): Prom
   context.say(`idle for ${seconds} s`)
   const used = () => ({ edgecore: processorSeconds(pids.edgecore), cloudcore: processorSeconds(pids.cloudcore) })
   const before = used()
-  proxy.reset()
   await pause(seconds * 1000)
-  const { up, down } = proxy.bytes
   const after = used()
   const conditions = `1 device, linked, after ${settle + seconds} s`
   const looks = { looks: context.quick ? 1 : 5 }
@@ -66,13 +56,6 @@ async function calm(context: BenchContext, { system, edge, proxy }: Parts): Prom
     const percent = ((after[program] - before[program]) / seconds) * 100
     context.figure(`${program}, processor`, percent, '% of a core', `over ${seconds} s, in steps of 10 ms of time`)
   }
-  const perMinute = ((up + down) * 60) / seconds
-  context.figure(
-    'link, idle minute',
-    perMinute,
-    'bytes',
-    `TCP payload over ${seconds} s: ${up} up, ${down} down, no TLS`,
-  )
 }
 
 function memory(context: BenchContext, what: string, { rss, anon }: Memory, conditions: string): void {
@@ -81,7 +64,7 @@ function memory(context: BenchContext, what: string, { rss, anon }: Memory, cond
 }
 
 /** More devices. */
-async function grown(context: BenchContext, { system, edge }: Parts, { from, to }: { from: number; to: number }) {
+async function grown(context: BenchContext, { system, edge }: Linked, { from, to }: { from: number; to: number }) {
   context.say(`${to} devices`)
   const rows = edge.rows()
   await system.kube.create(sensors('sensor', to, 'edge-1').slice(from))
@@ -89,49 +72,8 @@ async function grown(context: BenchContext, { system, edge }: Parts, { from, to 
   rows.close()
 }
 
-/** Waits until cloudcore writes nothing and every report of the edge has been answered: nothing is left to say. */
-async function settled({ system, edge }: Parts): Promise<void> {
-  const rows = edge.rows()
-  await system.quiet()
-  await rows.answered()
-  rows.close()
-}
-
-/** What a new connection costs where nothing has changed: after a cut of the link, and after a restart of cloudcore. */
-async function reconnects(context: BenchContext, { system, edge, proxy }: Parts, count: number): Promise<void> {
-  const bytes = async (figure: string, back: () => Promise<void>) => {
-    const [wall, monotonic] = [Date.now(), performance.now()]
-    proxy.reset()
-    await back()
-    const inSync = await edge.said('in sync', wall)
-    await quietLink(proxy, monotonic)
-    const { up, down } = proxy.bytes
-    context.figure(figure, up + down, 'bytes', `TCP payload: ${up} up, ${down} down, MQTT included, no TLS`)
-    return inSync
-  }
-  context.say(`reconnects with ${count} objects`)
-  await settled({ system, edge, proxy })
-  proxy.cut()
-  await pause(200)
-  await bytes(`link cut, ${count} objects`, async () => proxy.restore())
-  await system.cloudcore.stop()
-  const started = Date.now()
-  const inSync = await bytes(`cloudcore restarted, ${count} objects`, () => system.startCloudcore())
-  const conditions = 'process started → edge in sync, its back-off included'
-  context.figure(`cloudcore restarted, ${count} objects, in sync`, (inSync - started) / 1000, 's', conditions)
-}
-
-/** Waits until nothing has passed for two seconds. */
-async function quietLink(proxy: CountingProxy, since: number): Promise<void> {
-  const deadline = since + 60_000
-  while (performance.now() - Math.max(proxy.lastByteAt, since) < 2000) {
-    if (performance.now() > deadline) throw new Error('the link is not quiet after 60 s')
-    await pause(50)
-  }
-}
-
 /** edgecore while it works as much as KubeEdge's can, and after it has worked as much as it can itself. */
-async function loaded(context: BenchContext, { system, edge }: Parts): Promise<void> {
+async function loaded(context: BenchContext, { system, edge }: Linked): Promise<void> {
   const devices = Array.from({ length: 50 }, (_, index) => `sensor-${index}`)
   const plan = { port: edge.mqttPort, devices }
   await system.quiet()
@@ -148,7 +90,7 @@ async function loaded(context: BenchContext, { system, edge }: Parts): Promise<v
 }
 
 /** From the start of the process, with no cloud to reach, to the answer of a twin/get on the local broker. */
-async function serving(context: BenchContext, { edge, proxy }: Parts, count: number): Promise<void> {
+async function serving(context: BenchContext, { edge, proxy }: Linked, count: number): Promise<void> {
   const seconds: number[] = []
   context.say(`starts without a cloud, ${count} devices`)
   proxy.cut()

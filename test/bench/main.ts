@@ -6,16 +6,16 @@ import { explain, UserError } from '@kedge/shared/errors'
 import { nearest } from '@kedge/shared/near'
 import { build } from '../../scripts/build.ts'
 import { goalOf } from './goals.ts'
-import { type Bench, contextFor, type Figure, machine } from './harness.ts'
+import { type Bench, contextFor, type Figure, machine, type Run } from './harness.ts'
 
 const suffix = '.bench.ts'
-const help = 'Usage: npm run bench -- NAME… [--json FILE] [--quick]\n'
+const help = 'Usage: npm run bench -- NAME… [--only PART] [--json FILE] [--quick]\n'
 
 const note = (line: string) => void process.stderr.write(`${line}\n`)
 
 /** Runs the named benches one after the other, prints their figures, and writes them where asked. */
 async function main(argv: readonly string[]): Promise<void> {
-  const { names, json, quick } = optionsOf(argv)
+  const { names, only, json, quick } = optionsOf(argv)
   const benches = await Promise.all(names.map(load))
   await build()
   const figures: Figure[] = []
@@ -24,7 +24,8 @@ async function main(argv: readonly string[]): Promise<void> {
   for (const bench of benches) {
     note(`${bench.name}:`)
     const wrong = (what: string) => void wrongs.push(`WRONG: ${bench.name}: ${what}\n`)
-    await bench.run(contextFor(bench.name, { quick, say, wrong }, figures))
+    const context = contextFor(bench.name, { quick, say, wrong }, figures)
+    for (const part of partsOf(bench, only)) await part(context)
   }
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(figures, null, 2)}\n`)
   const busy = loadavg().map((load) => load.toFixed(1))
@@ -35,8 +36,16 @@ async function main(argv: readonly string[]): Promise<void> {
   process.exitCode = 1
 }
 
-function optionsOf(argv: readonly string[]): { names: string[]; json?: string; quick: boolean } {
-  const options = { json: { type: 'string' }, quick: { type: 'boolean' } } as const
+function partsOf({ name, parts }: Bench, only: string | undefined): Run[] {
+  if (only === undefined) return Object.values(parts)
+  const part = parts[only]
+  if (part === undefined)
+    throw new UserError(`${name} has no part "${only}"; there are: ${Object.keys(parts).join(', ')}`)
+  return [part]
+}
+
+function optionsOf(argv: readonly string[]): { names: string[]; only?: string; json?: string; quick: boolean } {
+  const options = { only: { type: 'string' }, json: { type: 'string' }, quick: { type: 'boolean' } } as const
   const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true })
   const known = available()
   if (positionals.length === 0) throw new UserError(`${help}There are: ${known.join(', ') || 'none'}`)
@@ -45,7 +54,7 @@ function optionsOf(argv: readonly string[]): { names: string[]; json?: string; q
     const near = nearest(name, known)
     throw new UserError(`no bench "${name}"; ${near ? `did you mean ${near}?` : `there are: ${known.join(', ')}`}`)
   }
-  return { names: positionals, json: values.json, quick: values.quick ?? false }
+  return { names: positionals, only: values.only, json: values.json, quick: values.quick ?? false }
 }
 
 function available(): string[] {
@@ -54,11 +63,12 @@ function available(): string[] {
 }
 
 async function load(name: string): Promise<Bench> {
-  const module = (await import(join(import.meta.dirname, `${name}${suffix}`))) as Partial<Bench>
-  if (typeof module.name !== 'string' || typeof module.run !== 'function') {
-    throw new Error(`${name}${suffix} must export "name" and "run"`)
+  const module = (await import(join(import.meta.dirname, `${name}${suffix}`))) as Partial<Bench> & { run?: Run }
+  const parts = module.parts ?? (module.run && { all: module.run })
+  if (typeof module.name !== 'string' || parts === undefined) {
+    throw new Error(`${name}${suffix} must export "name", and "run" or "parts"`)
   }
-  return { name: module.name, run: module.run }
+  return { name: module.name, parts }
 }
 
 function tableOf(figures: readonly Figure[]): string {

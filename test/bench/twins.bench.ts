@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchContext } from './harness.ts'
-import { load } from './load/load.ts'
-import type { LoadPlan, LoadResult } from './load/plan.ts'
-import { devicesPath, sensorModel, sensors } from './support/manifests.ts'
-import { type Edge, System, statusInterval } from './support/system.ts'
+import { Loads, names } from './load/loads.ts'
+import type { LoadResult } from './load/plan.ts'
+import { sensorModel, sensors } from './support/manifests.ts'
+import { System } from './support/system.ts'
 
 export const name = 'twins'
 
@@ -22,52 +22,7 @@ export async function run(context: BenchContext): Promise<void> {
     await burst(context, loads)
     context.figure('answers out of order', loads.outOfOrder, 'answers', `of ${loads.answered}`)
     context.figure('answers lost', loads.lost, 'answers', `of ${loads.sent}`)
-    await writes(context, system, loads)
   })
-}
-
-const names = (count: number) => Array.from({ length: count }, (_, index) => `sensor-${index}`)
-
-/** Puts load on an edge and holds what came of it against what was sent. */
-class Loads {
-  readonly #context: BenchContext
-  readonly #edge: Edge
-  sent = 0
-  answered = 0
-  outOfOrder = 0
-
-  constructor(context: BenchContext, edge: Edge) {
-    this.#context = context
-    this.#edge = edge
-  }
-
-  get lost(): number {
-    return this.sent - this.answered
-  }
-
-  async put(what: string, plan: Omit<LoadPlan, 'port'>): Promise<LoadResult> {
-    this.#context.say(what)
-    const result = await load({ ...plan, port: this.#edge.mqttPort })
-    this.sent += result.sent
-    this.answered += result.answered
-    this.outOfOrder += result.outOfOrder
-    this.#judge(what, result)
-    return result
-  }
-
-  #judge(what: string, { sent, answered, refused, outOfOrder, last }: LoadResult): void {
-    const { wrong } = this.#context
-    if (answered < sent) wrong(`${what}: ${sent - answered} of ${sent} updates were not answered`)
-    if (refused > 0) wrong(`${what}: ${refused} of ${sent} updates were refused`)
-    if (outOfOrder > 0) wrong(`${what}: ${outOfOrder} of ${answered} answers came out of order`)
-    const rows = this.#edge.rows()
-    const kept = rows.reported('temperature')
-    rows.close()
-    const stale = Object.entries(last).filter(([device, value]) => kept.get(`default/${device}`) !== value)
-    for (const [device, value] of stale.slice(0, 3)) {
-      wrong(`${what}: ${device} said ${value} last, SQLite has ${kept.get(`default/${device}`)}`)
-    }
-  }
 }
 
 const wire = 'QoS 1 both ways, result received, load generator in its own process'
@@ -104,40 +59,4 @@ async function burst({ quick, figure }: BenchContext, loads: Loads): Promise<voi
   const conditions = `100 updates at once from each of 50 devices, median of ${times.length}`
   figure('burst of 5000', median.ms / 1000, 's', `${conditions}: first sent → last answered`)
   figure('burst of 5000, p99', median.p99, 'ms', conditions)
-}
-
-/** Steady reports: how often the API is written to, and whether the last value always arrives there. */
-async function writes(context: BenchContext, system: System, loads: Loads): Promise<void> {
-  // The loads before have writes left that wait for their interval.
-  await system.quiet(context.quick ? 1000 : statusInterval + 1000)
-  const counted = () => system.metric('kedge_cloud_kube_writes_total')
-  const before = await counted()
-  const forMs = context.quick ? 5000 : 30_000
-  const what = '30 devices × 3/s'
-  const { last, sent } = await loads.put(what, { devices: names(30), inFlight: 0, perSecond: 3, forMs })
-  const written = (await counted()) - before
-  const conditions = `${sent} reports in ${forMs / 1000} s, status interval ${statusInterval / 1000} s`
-  context.figure(`${what}: status writes`, written / (forMs / 1000), '1/s', conditions)
-  const perInterval = (written / 30 - 1) / (forMs / statusInterval)
-  context.figure(`${what}: writes per device and interval`, perInterval, 'writes', 'the first write left out')
-  const ended = performance.now()
-  const missing = await converged(system, last, 25_000)
-  context.figure(`${what}: last values in the API`, (performance.now() - ended) / 1000, 's', 'after the last report')
-  if (missing.length > 0) context.wrong(`${what}: the last value of ${missing.join(', ')} is not in the API`)
-}
-
-/** Waits until the API has the last value of every device; the names of those whose it lacks after `within` ms. */
-async function converged(system: System, last: Readonly<Record<string, string>>, within: number): Promise<string[]> {
-  const deadline = performance.now() + within
-  let missing = Object.keys(last)
-  while (missing.length > 0 && performance.now() < deadline) {
-    await pause(100)
-    const still: string[] = []
-    for (const device of missing) {
-      const { status } = await system.kube.get(`${devicesPath}/${device}`)
-      if (!JSON.stringify(status ?? {}).includes(`"${last[device]}"`)) still.push(device)
-    }
-    missing = still
-  }
-  return missing
 }

@@ -1,8 +1,14 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { type Service, sleep } from '@kedge/shared/service'
 
-/** `slow`: so many milliseconds later, in both directions. */
-type Mode = { is: 'open' } | { is: 'cut' } | { is: 'stalled' } | { is: 'mute' } | { is: 'slow'; ms: number }
+/** `slow`: so many milliseconds later, in both directions. `narrow`: no more than so many bytes a second in each. */
+type Mode =
+  | { is: 'open' | 'cut' | 'stalled' | 'mute' }
+  | { is: 'slow'; ms: number }
+  | { is: 'narrow'; bytesPerSecond: number }
+
+/** Bytes that a narrow network carries at once. */
+const packet = 1000
 
 /**
  * A network between an edge and a cloud: a TCP proxy that can be cut, stalled and slowed, and that counts what it
@@ -74,6 +80,11 @@ export class CutLink implements Service {
     this.#mode = { is: 'slow', ms }
   }
 
+  /** Carries no more than so many bytes a second in each direction; who sends more is held up. */
+  narrow(bytesPerSecond: number): void {
+    this.#mode = { is: 'narrow', bytesPerSecond }
+  }
+
   /** As good as new, for the connections that stand, too: what was held up goes through. */
   heal(): void {
     this.#mode = { is: 'open' }
@@ -117,12 +128,37 @@ export class CutLink implements Service {
     let last = Promise.resolve()
     from.on('error', () => {})
     from.on('data', (chunk: Buffer) => {
-      count(chunk)
-      const wait = this.#mode.is === 'slow' ? this.#mode.ms : 0
+      const mode = this.#mode
       // In order, also where a slow network becomes a quick one meanwhile.
-      if (wait === 0) last = last.then(() => void to.write(chunk))
-      else last = Promise.all([last, sleep(wait)]).then(() => void to.write(chunk))
+      if (mode.is === 'narrow') {
+        from.pause()
+        last = last
+          .then(() => this.#squeeze(chunk, to, count))
+          .then(() => {
+            if (!this.#isHeld(from)) from.resume()
+          })
+        return
+      }
+      count(chunk)
+      if (mode.is === 'slow') last = Promise.all([last, sleep(mode.ms)]).then(() => void to.write(chunk))
+      else last = last.then(() => void to.write(chunk))
     })
     from.once('close', () => void last.then(() => to.destroy()))
+  }
+
+  /** Packet by packet, and at once what is left when the network is no longer narrow. */
+  async #squeeze(chunk: Buffer, to: Socket, count: (chunk: Buffer) => void): Promise<void> {
+    for (let at = 0; at < chunk.length && !to.destroyed; at += packet) {
+      const part = chunk.subarray(at, at + packet)
+      const mode = this.#mode
+      if (mode.is === 'narrow') await sleep((part.length / mode.bytesPerSecond) * 1000)
+      count(part)
+      to.write(part)
+    }
+  }
+
+  #isHeld(socket: Socket): boolean {
+    if (this.#mode.is === 'mute') return [...this.#pairs].some(([, cloud]) => cloud === socket)
+    return this.#mode.is === 'stalled'
   }
 }

@@ -15,6 +15,10 @@ export interface Place {
   isOpen: boolean
 }
 
+/** One way, as over a satellite. */
+const slowMs = 300
+const narrowBytesPerSecond = 4000
+
 /** A fleet to which a schedule happens. Steps that make no sense at the moment do nothing. */
 export class FleetWorld {
   readonly fleet: Fleet
@@ -84,6 +88,8 @@ export class FleetWorld {
       case 'cut':
       case 'stall':
       case 'mute':
+      case 'slow':
+      case 'narrow':
       case 'heal':
         return this.#link(place, step.is)
       case 'kill-edge':
@@ -116,8 +122,11 @@ export class FleetWorld {
     }
   }
 
-  #link(place: Place, what: 'cut' | 'stall' | 'mute' | 'heal'): void {
-    place.node.link[what]()
+  #link(place: Place, what: 'cut' | 'stall' | 'mute' | 'slow' | 'narrow' | 'heal'): void {
+    const { link } = place.node
+    if (what === 'slow') link.slow(slowMs)
+    else if (what === 'narrow') link.narrow(narrowBytesPerSecond)
+    else link[what]()
     place.isOpen = what === 'heal'
   }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 /** What may happen to a fleet of two nodes, one step after the other. */
 export type Step =
   // The network, the processes.
-  | { is: 'cut' | 'stall' | 'mute' | 'heal'; node: number }
+  | { is: 'cut' | 'stall' | 'mute' | 'slow' | 'narrow' | 'heal'; node: number }
   | { is: 'kill-edge' | 'stop-edge' | 'start-edge'; node: number }
   | { is: 'kill-cloud' | 'stop-cloud' | 'start-cloud' }
   // A person with kubectl.
@@ -28,7 +28,7 @@ const config = fc.nat(1)
 const pod = fc.nat(2)
 const only = <const T extends string>(...words: T[]) => fc.constantFrom(...words)
 
-const network = fc.record({ is: only('cut', 'cut', 'stall', 'mute', 'heal', 'heal', 'heal'), node })
+const network = fc.record({ is: only('cut', 'cut', 'stall', 'mute', 'slow', 'narrow', 'heal', 'heal', 'heal'), node })
 const process = fc.oneof(
   fc.record({ is: only('kill-edge', 'kill-edge', 'stop-edge', 'start-edge', 'start-edge', 'start-edge'), node }),
   fc.record({ is: only('kill-cloud', 'stop-cloud', 'start-cloud', 'start-cloud', 'start-cloud') }),

@@ -48,6 +48,11 @@ export function configMap(name: string): KubeObject {
   } as KubeObject
 }
 
+export function secret(name: string): KubeObject {
+  const data = { password: Buffer.from('not a real one').toString('base64') }
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'default' }, data } as KubeObject
+}
+
 /** A pod with one container and a ConfigMap. */
 export function pod(name: string, nodeName: string, configMapName: string): KubeObject {
   return {
