@@ -13,24 +13,19 @@ import { version } from '@kedge/shared/version'
 import { controlPath } from './control/path.ts'
 import { openControl } from './control/server.ts'
 import { type Devices, startDevices } from './devices/host.ts'
-import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
 import { CloudLink } from './link/link.ts'
 import { type EdgeParts, edgeMetrics } from './metrics.ts'
 import { type Pods, startPods } from './pods/pods.ts'
 import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
 import { reportsOn } from './reports/again.ts'
-import { careForBudget } from './reports/budget-care.ts'
 import { Drain } from './reports/drain.ts'
-import type { LinkBudget } from './reports/link-budget.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
 import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
-import { type OutboxCare, startOutboxCare } from './reports/outbox-care.ts'
 import { storageCondition, tellDamage } from './reports/storage-condition.ts'
 import { databasePath, type EdgecoreSettings, type LocalBrokerSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
 import { Outbox } from './store/outbox.ts'
-import { defaultBounds, type OutboxBounds } from './store/outbox-bounds.ts'
 import { PodStatuses } from './store/pods.ts'
 import { renewing } from './store/renewal.ts'
 import { getMeta, Store, setMeta } from './store/store.ts'
@@ -43,8 +38,7 @@ import { clockCondition, keepTime } from './time/timekeeping.ts'
 
 export interface EdgecoreOptions {
   settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud' | 'data' | 'mqttHost' | 'mqttPort' | 'metricsAddress'> &
-    Partial<Pick<EdgecoreSettings, 'outboxBytes' | 'outboxAge' | 'linkBudget' | 'dmiSocket' | 'cloudKeepAlive'>> &
-    CloudAccessSettings &
+    Partial<Pick<EdgecoreSettings, 'dmiSocket'>> &
     LocalBrokerSettings
   clock: Clock
   /** A draw from [0, 1). */
@@ -110,7 +104,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
   const stop = () => stopAll(started, (error) => log.error({ reason: explain(error) }, 'stop failed'))
   try {
     const objects = new Objects(store.db)
-    const outbox = new Outbox(store.db, clock, { bounds: boundsOf(settings) })
+    const outbox = new Outbox(store.db, clock)
     const holding = new Holding(store, objects, usable)
     const conditions = new NodeConditions()
     conditions.add(() => storageCondition(store))
@@ -134,15 +128,14 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
         verified: () => holding.complete,
       }),
     )
-    const care = add(startOutboxCare(common))
     const nodeStatus = add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
 
     const cloud =
       settings.cloud === undefined
         ? undefined
-        : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus, care }))
+        : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus }))
     if (settings.metricsAddress !== null) {
-      const parts: EdgeParts = { objects, outbox, clock, cloud }
+      const parts: EdgeParts = { objects, outbox, cloud }
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(edgeMetrics(parts))
       const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
@@ -172,15 +165,13 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
 }
 
 interface CloudOptions {
-  settings: EdgecoreOptions['settings']
+  settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud'>
   store: Store
   holding: Holding
   outbox: Outbox
   devices: Devices
   pods: Pods
   nodeStatus: NodeStatus
-  care: OutboxCare
-  conditions: NodeConditions
   clock: Clock
   random: () => number
   log: Log
@@ -188,7 +179,6 @@ interface CloudOptions {
 
 export interface Cloud extends Service {
   readonly link: CloudLink
-  readonly budget: LinkBudget | undefined
   readonly inSync: boolean
   start(): void
 }
@@ -202,8 +192,6 @@ function openCloud({
   devices,
   pods,
   nodeStatus,
-  care,
-  conditions,
   clock,
   random,
   log,
@@ -232,13 +220,7 @@ function openCloud({
       .catch((error: unknown) => log.error({ reason: explain(error) }, 'reports not made again'))
   }
   const box = `${boxOf(store)}.${run}`
-  const drain = new Drain({
-    ...{ store, outbox, box, clock, random, log },
-    send: (frame, lane) => link.send(frame, lane),
-    isOurs: (subject) => care.isOurs(subject),
-    onRefused: (reason) => care.refused(reason),
-    pause: (lane) => budget?.budget.pause(lane) ?? 0,
-  })
+  const drain = new Drain({ store, outbox, box, send: (frame) => link.send(frame), clock, random, log })
   nodeStatus.onUnkept((report) => link.send(unkeptFrame(report)))
   const begin = () => {
     conversation.up()
@@ -248,8 +230,6 @@ function openCloud({
   const link = new CloudLink({
     url: settings.cloud ?? '',
     node: settings.nodeName,
-    access: cloudAccess(settings),
-    ...(settings.cloudKeepAlive === undefined ? {} : { keepAlive: settings.cloudKeepAlive }),
     onUp: begin,
     onDown: () => {
       conversation.down()
@@ -265,17 +245,12 @@ function openCloud({
     onMalformed: () => conversation.malformed(),
     ...{ clock, random, log },
   })
-  const { linkBudget: limit } = settings
-  const carried = () => link.traffic.sent + link.traffic.received
-  const budget = limit ? careForBudget({ limit, store, conditions, carried, clock, log }) : undefined
   const timer = setInterval(() => {
-    budget?.tick()
     conversation.tick()
     drain.tick()
   }, 1000)
   return {
     link,
-    budget: budget?.budget,
     get inSync() {
       return conversation.inSync
     },
@@ -284,8 +259,6 @@ function openCloud({
       clearInterval(timer)
       await link.stop()
       drain.down()
-      budget?.tick()
-      await budget?.save()
     },
   }
 }
@@ -293,10 +266,6 @@ function openCloud({
 /** What the disk did not take goes out in a box of its own, whose answers nobody waits for. */
 function unkeptFrame(report: NodeReport): Frame<'reports'> {
   return { is: 'reports', box: 'memory', items: [{ seq: 1, version: 1, report }] }
-}
-
-function boundsOf({ outboxBytes, outboxAge }: EdgecoreOptions['settings']): OutboxBounds {
-  return { bytes: outboxBytes ?? defaultBounds.bytes, age: outboxAge ?? defaultBounds.age }
 }
 
 /** The name of this node's outbox: made with the database and gone with it. */

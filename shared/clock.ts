@@ -4,6 +4,11 @@ export interface Clock {
   now(): number
   /** Milliseconds from an arbitrary start; never goes back. */
   monotonic(): number
+  /**
+   * What a wall time that this process wrote down is by the wall clock of now, which may have been set since. A clock
+   * without it is never set.
+   */
+  corrected?(time: number): number
 }
 
 export const systemClock: Clock = {

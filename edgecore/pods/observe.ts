@@ -26,6 +26,8 @@ export interface Observer {
   images: Images
   mounts: Mounts
   now: () => number
+  /** What a time that this process wrote down is by the clock of now; itself, unless given. */
+  corrected?: (time: number) => number
 }
 
 export interface Subject {
@@ -39,7 +41,7 @@ export interface Subject {
 
 /** Looks at everything that concerns one pod. */
 export async function observe(observer: Observer, { name, key, row, failures, changed }: Subject): Promise<Look> {
-  const { objects, runtime, now } = observer
+  const { objects, runtime, now, corrected = (time) => time } = observer
   const lookup: Lookup = (one) => objects.get(one)?.content
   const held = objects.get(key)
   // The key says which pod it is, also when the content claims another name (and is refused for it).
@@ -53,7 +55,7 @@ export async function observe(observer: Observer, { name, key, row, failures, ch
   const seen = await runtime.list(name)
   const ended = previous?.phase === 'Succeeded' ? 'succeeded' : previous?.phase === 'Failed' ? 'failed' : undefined
   const deadlineMs = wanted?.spec?.deadlineMs
-  const startedAt = previous === undefined ? now() : Date.parse(previous.startTime)
+  const startedAt = previous === undefined ? now() : corrected(Date.parse(previous.startTime))
   const unsupported = [...(wanted?.spec?.unsupported ?? []), ...files.unsupported]
   return {
     situation: {

@@ -126,6 +126,7 @@ class PodManager implements Pods {
       scheduler: this.#scheduler,
       verified: this.#verified,
       now: () => clock.now(),
+      ...(clock.corrected && { corrected: (time: number) => clock.corrected?.(time) ?? time }),
       gone: (worker) => this.#workers.delete(worker.pod),
     })
   }
