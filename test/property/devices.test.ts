@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { SharedTopics } from '@kedge/edgecore/devices/drivers/topics'
+import { WebhookServer } from '@kedge/edgecore/devices/drivers/webhooks'
 import { Engine } from '@kedge/edgecore/devices/engine'
 import { Objects } from '@kedge/edgecore/store/objects'
 import { Outbox } from '@kedge/edgecore/store/outbox'
@@ -36,6 +38,7 @@ class Node {
       store,
       objects,
       outbox,
+      shared: { topics: new SharedTopics(), webhooks: new WebhookServer(null, silentLog) },
       publish: (message, done) => {
         this.answers.push({ topic: message.topic, body: JSON.parse(message.payload) })
         done?.()

@@ -175,7 +175,8 @@ class Endpoint {
     }
     const socket = await dial(line, timeout)
     if (line.mode === 'TCP') await client.linkTCP(socket, { port: line.port })
-    else await client.linkTcpRTUBuffered(socket, { port: line.port })
+    // The library calls a serial line behind TCP by this name.
+    else await client.linkTelnet(socket, { port: line.port })
     this.#opened(client, () => socket.destroy())
     if (socket.destroyed) throw new Error('the connection was closed at once')
   }
