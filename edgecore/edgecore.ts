@@ -13,19 +13,24 @@ import { version } from '@kedge/shared/version'
 import { controlPath } from './control/path.ts'
 import { openControl } from './control/server.ts'
 import { type Devices, startDevices } from './devices/host.ts'
+import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
 import { CloudLink } from './link/link.ts'
 import { type EdgeParts, edgeMetrics } from './metrics.ts'
 import { type Pods, startPods } from './pods/pods.ts'
 import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
 import { reportsOn } from './reports/again.ts'
+import { careForBudget } from './reports/budget-care.ts'
 import { Drain } from './reports/drain.ts'
+import type { LinkBudget } from './reports/link-budget.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
 import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
+import { type OutboxCare, startOutboxCare } from './reports/outbox-care.ts'
 import { storageCondition, tellDamage } from './reports/storage-condition.ts'
 import { databasePath, type EdgecoreSettings, type LocalBrokerSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
 import { Outbox } from './store/outbox.ts'
+import { defaultBounds, type OutboxBounds } from './store/outbox-bounds.ts'
 import { PodStatuses } from './store/pods.ts'
 import { renewing } from './store/renewal.ts'
 import { getMeta, Store, setMeta } from './store/store.ts'
@@ -38,7 +43,8 @@ import { clockCondition, keepTime } from './time/timekeeping.ts'
 
 export interface EdgecoreOptions {
   settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud' | 'data' | 'mqttHost' | 'mqttPort' | 'metricsAddress'> &
-    Partial<Pick<EdgecoreSettings, 'dmiSocket'>> &
+    Partial<Pick<EdgecoreSettings, 'outboxBytes' | 'outboxAge' | 'linkBudget' | 'dmiSocket' | 'cloudKeepAlive'>> &
+    CloudAccessSettings &
     LocalBrokerSettings
   clock: Clock
   /** A draw from [0, 1). */
@@ -104,7 +110,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
   const stop = () => stopAll(started, (error) => log.error({ reason: explain(error) }, 'stop failed'))
   try {
     const objects = new Objects(store.db)
-    const outbox = new Outbox(store.db, clock)
+    const outbox = new Outbox(store.db, clock, { bounds: boundsOf(settings) })
     const holding = new Holding(store, objects, usable)
     const conditions = new NodeConditions()
     conditions.add(() => storageCondition(store))
@@ -128,14 +134,15 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
         verified: () => holding.complete,
       }),
     )
+    const care = add(startOutboxCare(common))
     const nodeStatus = add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
 
     const cloud =
       settings.cloud === undefined
         ? undefined
-        : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus }))
+        : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus, care }))
     if (settings.metricsAddress !== null) {
-      const parts: EdgeParts = { objects, outbox, cloud }
+      const parts: EdgeParts = { objects, outbox, clock, cloud }
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(edgeMetrics(parts))
       const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
@@ -165,13 +172,15 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
 }
 
 interface CloudOptions {
-  settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud'>
+  settings: EdgecoreOptions['settings']
   store: Store
   holding: Holding
   outbox: Outbox
   devices: Devices
   pods: Pods
   nodeStatus: NodeStatus
+  care: OutboxCare
+  conditions: NodeConditions
   clock: Clock
   random: () => number
   log: Log
@@ -179,6 +188,7 @@ interface CloudOptions {
 
 export interface Cloud extends Service {
   readonly link: CloudLink
+  readonly budget: LinkBudget | undefined
   readonly inSync: boolean
   start(): void
 }
@@ -192,6 +202,8 @@ function openCloud({
   devices,
   pods,
   nodeStatus,
+  care,
+  conditions,
   clock,
   random,
   log,
@@ -220,7 +232,13 @@ function openCloud({
       .catch((error: unknown) => log.error({ reason: explain(error) }, 'reports not made again'))
   }
   const box = `${boxOf(store)}.${run}`
-  const drain = new Drain({ store, outbox, box, send: (frame) => link.send(frame), clock, random, log })
+  const drain = new Drain({
+    ...{ store, outbox, box, clock, random, log },
+    send: (frame, lane) => link.send(frame, lane),
+    isOurs: (subject) => care.isOurs(subject),
+    onRefused: (reason) => care.refused(reason),
+    pause: (lane) => budget?.budget.pause(lane) ?? 0,
+  })
   nodeStatus.onUnkept((report) => link.send(unkeptFrame(report)))
   const begin = () => {
     conversation.up()
@@ -230,6 +248,8 @@ function openCloud({
   const link = new CloudLink({
     url: settings.cloud ?? '',
     node: settings.nodeName,
+    access: cloudAccess(settings),
+    ...(settings.cloudKeepAlive === undefined ? {} : { keepAlive: settings.cloudKeepAlive }),
     onUp: begin,
     onDown: () => {
       conversation.down()
@@ -245,12 +265,17 @@ function openCloud({
     onMalformed: () => conversation.malformed(),
     ...{ clock, random, log },
   })
+  const { linkBudget: limit } = settings
+  const carried = () => link.traffic.sent + link.traffic.received
+  const budget = limit ? careForBudget({ limit, store, conditions, carried, clock, log }) : undefined
   const timer = setInterval(() => {
+    budget?.tick()
     conversation.tick()
     drain.tick()
   }, 1000)
   return {
     link,
+    budget: budget?.budget,
     get inSync() {
       return conversation.inSync
     },
@@ -259,6 +284,8 @@ function openCloud({
       clearInterval(timer)
       await link.stop()
       drain.down()
+      budget?.tick()
+      await budget?.save()
     },
   }
 }
@@ -266,6 +293,10 @@ function openCloud({
 /** What the disk did not take goes out in a box of its own, whose answers nobody waits for. */
 function unkeptFrame(report: NodeReport): Frame<'reports'> {
   return { is: 'reports', box: 'memory', items: [{ seq: 1, version: 1, report }] }
+}
+
+function boundsOf({ outboxBytes, outboxAge }: EdgecoreOptions['settings']): OutboxBounds {
+  return { bytes: outboxBytes ?? defaultBounds.bytes, age: outboxAge ?? defaultBounds.age }
 }
 
 /** The name of this node's outbox: made with the database and gone with it. */
