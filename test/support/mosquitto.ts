@@ -1,90 +1,88 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { eventually } from './eventually.ts'
 import { tempDir } from './temp-dir.ts'
 
-const config = join(import.meta.dirname, '../../deploy/mosquitto')
+/** The mosquitto broker of this machine, or undefined. In CI it must be there. */
+export function findMosquitto(): string | undefined {
+  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  const found = folders.map((folder) => join(folder, 'mosquitto')).find((path) => existsSync(path))
+  if (found === undefined && process.env.CI) throw new Error('mosquitto is not in PATH: CI must have one')
+  return found
+}
 
-const found = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  .map((dir) => join(dir, 'mosquitto'))
-  .find((path) => existsSync(path))
-
-/** Why there is no mosquitto to test with, or undefined. CI has one. */
-export const mosquittoMissing =
-  found !== undefined || process.env.CI ? undefined : 'mosquitto is not installed: apt-get install mosquitto'
-
-/** A mosquitto with the configuration and the ACL of deploy/mosquitto. The password of every user is its name. */
+/** A real mosquitto on a port of its own, with what it keeps in a folder that goes with the test. */
 export class Mosquitto {
-  readonly #dir = tempDir()
-  #child: ChildProcess | undefined
-  /** Where it listens; another port after each start. */
-  port = 0
-  readonly said: string[] = []
+  readonly port: number
+  readonly #program: string
+  readonly #config: string
+  #process: ChildProcess | undefined
 
-  constructor(users: readonly string[]) {
-    const passwords = join(this.#dir, 'passwords')
-    writeFileSync(passwords, users.map((user) => `${user}:${user}\n`).join(''), { mode: 0o600 })
-    execFileSync('mosquitto_passwd', ['-U', passwords])
-    writeFileSync(join(this.#dir, 'acl'), readFileSync(join(config, 'kedge.acl')), { mode: 0o600 })
+  private constructor(program: string, port: number, config: string) {
+    this.#program = program
+    this.port = port
+    this.#config = config
   }
 
-  async start(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
+  /** `lines` are added to its configuration; without `allow_anonymous` among them everybody may connect. */
+  static async start(program: string, lines: readonly string[] = []): Promise<Mosquitto> {
+    // A port that was free a moment ago may be taken by now: then another one.
+    for (let tries = 0; ; tries++) {
       const port = await freePort()
-      if (await this.#startAt(port)) return
-      // Someone else may have taken the port meanwhile.
-      if (attempt === 5) throw new Error(`mosquitto does not start:\n${this.said.join('')}`)
+      const broker = new Mosquitto(program, port, writeConfig(port, lines))
+      if (await broker.up()) return broker
+      if (tries === 5) throw new Error('mosquitto does not start')
     }
   }
 
-  async #startAt(port: number): Promise<boolean> {
-    const path = join(this.#dir, 'mosquitto.conf')
-    const asRoot = process.getuid?.() === 0 ? 'user root\n' : ''
-    const text = readFileSync(join(config, 'kedge.conf'), 'utf8')
-      .replace('listener 1884', `listener ${port} 127.0.0.1`)
-      .replace('/etc/mosquitto/kedge.passwords', join(this.#dir, 'passwords'))
-      .replace('/etc/mosquitto/kedge.acl', join(this.#dir, 'acl'))
-    writeFileSync(path, asRoot + text)
-    const child = spawn(found ?? 'mosquitto', ['-c', path], { stdio: ['ignore', 'pipe', 'pipe'] })
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => this.said.push(String(chunk)))
+  /** Starts it; false when it ended at once. */
+  async up(): Promise<boolean> {
+    const child = spawn(this.#program, ['-c', this.#config], { stdio: 'ignore' })
+    this.#process = child
     let ended = false
-    child.once('error', () => {
-      ended = true
-    })
     child.once('exit', () => {
       ended = true
     })
-    const answers = await eventually(async () => ended || (await listens(port)))
-    if (ended || !answers) return false
-    this.#child = child
-    this.port = port
-    return true
+    await eventually(async () => ended || (await answers(this.port)))
+    return !ended
   }
 
-  /** As a crash: no last will is carried out. */
-  async kill(): Promise<void> {
-    const child = this.#child
-    this.#child = undefined
-    if (child === undefined || child.exitCode !== null) return
-    child.kill('SIGKILL')
-    await once(child, 'exit')
+  /** Ends it; `SIGKILL` leaves it no time to write what it keeps. */
+  async down(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    const child = this.#process
+    this.#process = undefined
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
   }
+}
+
+function writeConfig(port: number, lines: readonly string[]): string {
+  const dir = tempDir()
+  const path = join(dir, 'mosquitto.conf')
+  const anonymous = lines.some((line) => line.startsWith('allow_anonymous')) ? [] : ['allow_anonymous true']
+  const kept = ['persistence true', `persistence_location ${dir}/`, 'autosave_interval 1']
+  // As root it would become another user, who may not write there.
+  const user = process.getuid?.() === 0 ? ['user root'] : []
+  writeFileSync(path, [`listener ${port} 127.0.0.1`, ...anonymous, ...kept, ...user, ...lines, ''].join('\n'))
+  return path
 }
 
 async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
+  const { port } = server.address() as { port: number }
   await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
+  return port
 }
 
-function listens(port: number): Promise<boolean> {
+function answers(port: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ host: '127.0.0.1', port }, () => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
       socket.destroy()
       resolve(true)
     })

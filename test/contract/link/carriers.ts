@@ -6,7 +6,7 @@ import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
 import { onTestFinished } from 'vitest'
 import { CutLink } from '../../support/cut-link.ts'
-import { Mosquitto } from '../../support/mosquitto.ts'
+import { restartLinkBroker, startLinkBroker } from '../../support/link-broker.ts'
 
 /** A broker with cloudcore's end of the link. */
 export interface Carrier {
@@ -50,17 +50,13 @@ export const embedded: CarrierKind = {
 export const mosquitto: CarrierKind = {
   name: 'mosquitto',
   async open(events, nodes) {
-    const broker = new Mosquitto(['cloudcore', ...nodes])
-    const [network, cloudNetwork] = [await CutLink.open(), await CutLink.open()]
-    const startBroker = async () => {
-      await broker.start()
-      network.target = broker.port
-      cloudNetwork.target = broker.port
-    }
-    const access = { url: cloudNetwork.url, user: 'cloudcore', password: 'cloudcore' }
+    const broker = await startLinkBroker(['cloudcore', ...nodes])
+    onTestFinished(() => broker.down())
+    const network = await CutLink.open()
+    network.target = broker.port
+    const access = { url: `mqtt://127.0.0.1:${broker.port}`, user: 'cloudcore', password: 'cloudcore' }
     const tls = { ca: undefined, cert: undefined, key: undefined }
     const start = () => new ExternalLink({ broker: { ...access, ...tls }, events, random: () => 0, ...parts })
-    await startBroker()
     const carrier = {
       ...{ network, link: start() },
       access: (node: string) => ({ password: node }),
@@ -68,14 +64,10 @@ export const mosquitto: CarrierKind = {
         await carrier.link.stop()
         carrier.link = start()
       },
-      restartBroker: async () => {
-        await broker.kill()
-        await startBroker()
-      },
+      restartBroker: () => restartLinkBroker(broker),
     }
-    onTestFinished(() => broker.kill())
     onTestFinished(() => carrier.link.stop())
-    onTestFinished(() => Promise.all([network.stop(), cloudNetwork.stop()]).then(() => undefined))
+    onTestFinished(() => network.stop())
     return carrier
   },
 }

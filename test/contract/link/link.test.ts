@@ -4,7 +4,7 @@ import { linkTopic } from '@kedge/shared/topics'
 import type { MqttClient } from 'mqtt'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
-import { mosquittoMissing } from '../../support/mosquitto.ts'
+import { linkBrokerMissing } from '../../support/link-broker.ts'
 import { embedded, mosquitto } from './carriers.ts'
 import { applied, Cloud, have, same } from './cloud.ts'
 
@@ -26,7 +26,7 @@ async function serves(cloud: Cloud, node: Awaited<ReturnType<Cloud['node']>>, re
 }
 
 for (const kind of [embedded, mosquitto]) {
-  const missing = kind === mosquitto ? mosquittoMissing : undefined
+  const missing = kind === mosquitto ? linkBrokerMissing : undefined
   describe.skipIf(missing !== undefined)(`the link over ${kind.name}${missing ? ` (${missing})` : ''}`, () => {
     test('tells when a node comes and when it goes in order', async () => {
       const cloud = await Cloud.open(kind)
