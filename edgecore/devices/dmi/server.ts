@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
+import { mended } from './authority.ts'
 import { type Handlers, Refused } from './handlers.ts'
 import { schema } from './schema.ts'
 
@@ -28,11 +29,7 @@ export function openServer(handlers: Handlers, log: Log): DmiServer {
   )
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   return {
-    accept: (socket) => {
-      injector.injectConnection(socket)
-      // It was accepted paused, and HTTP/2 does not see to that.
-      socket.resume()
-    },
+    accept: (socket) => injector.injectConnection(mended(socket)),
     stop: () => {
       injector.destroy()
       server.forceShutdown()

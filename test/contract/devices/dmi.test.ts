@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { Client, credentials } from '@grpc/grpc-js'
+import { expect, onTestFinished, test } from 'vitest'
 import { device, model } from '../../support/device-node.ts'
 import { eventually } from '../../support/eventually.ts'
 import { lamp, start } from './dmi-rig.ts'
@@ -175,3 +176,20 @@ test('a mapper takes the place of a built-in driver, unless the device says othe
   await eventually(() => at() !== before)
   expect(node.report('lamp')?.twins?.temperature?.reported?.value).toBe('-7777')
 })
+
+test.each(['/etc/kubeedge/dmi.sock', 'unix:///etc/kubeedge/dmi.sock', '/VAR/Lib_x/~a&b/1.sock'])(
+  'a client that calls edgecore by the name %s is heard, as those in Go do',
+  async (authority) => {
+    const { node, mapper, socket } = await start()
+    await node.apply(model(), lamp())
+    const it = await mapper()
+    const client = new Client(`unix:${socket}`, credentials.createInsecure(), { 'grpc.default_authority': authority })
+    onTestFinished(() => client.close())
+    const twins = (value: string) => [{ propertyName: 'led', reported: { value } }]
+    for (const value of ['a', 'b'.repeat(40_000), 'c']) {
+      const request = { deviceName: 'lamp', deviceNamespace: 'default', reportedDevice: { twins: twins(value) } }
+      await it.call('ReportDeviceStatus', request, client)
+      expect(node.report('lamp')?.twins?.led?.reported?.value).toBe(value)
+    }
+  },
+)
