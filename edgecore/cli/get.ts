@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
 import { nearest } from '@kedge/shared/near'
+import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
 import { openReader } from './reader.ts'
-import { table } from './table.ts'
 import { type Item, type View, type ViewName, views } from './views.ts'
 
 const help = `Usage: edgecore get KIND [NAME] [flags]

@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
+import { table } from '@kedge/shared/table'
 import { ask, follow } from '../control/client.ts'
 import { defaultData } from '../settings.ts'
-import { table } from './table.ts'
 
 const help = `Usage: edgecore twin get DEVICE [PROPERTY] [flags]
        edgecore twin set DEVICE PROPERTY=VALUE... [flags]

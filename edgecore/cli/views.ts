@@ -1,9 +1,9 @@
 import { rfc3339 } from '@kedge/shared/clock'
 import type { KubeObject } from '@kedge/shared/objects'
+import { age } from '@kedge/shared/table'
 import type { Slot, Twin } from '@kedge/shared/twin'
 import type { HeldObject } from '../store/objects.ts'
 import type { Reader } from './reader.ts'
-import { age } from './table.ts'
 
 /** One thing that `edgecore get` shows. */
 export interface Item {
