@@ -216,5 +216,17 @@ function entryOf(
 ): Entry {
   const { namespace, name, uid, state, lastOnline } = row
   const id = `${namespace}/${name}`
-  return { id, namespace, name, uid, state, lastOnline, heard: lastOnline, twins, refused: '', ...described }
+  return {
+    id,
+    namespace,
+    name,
+    uid,
+    state,
+    lastOnline,
+    heard: lastOnline,
+    twins,
+    refused: '',
+    pushFaults: '',
+    ...described,
+  }
 }

@@ -8,6 +8,7 @@ import {
   matches,
   parseDeviceTopic,
 } from '@kedge/shared/device-topics'
+import type { Device } from '@kedge/shared/devices'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { must } from '@kedge/shared/must'
@@ -22,6 +23,8 @@ import type { Driver, LazyDriver } from './drivers/driver.ts'
 import type { BaseHost, Patience, Shared } from './drivers/instance.ts'
 import { Runner } from './drivers/runner.ts'
 import { fault, readGet } from './messages.ts'
+import { Push } from './push/push.ts'
+import type { Pushed } from './push/targets.ts'
 import { deviceEvent, Refusals } from './refusals.ts'
 import { type Entry, Registry } from './registry.ts'
 import { type Context, type Message, type Outcome, Requests } from './requests.ts'
@@ -72,6 +75,7 @@ export class Engine {
   readonly #table: TwinTable
   readonly #writer: Writer
   readonly #runner: Runner
+  readonly #push: Push
   /** Keys whose change could not be written yet. */
   readonly #unapplied = new Set<Key>()
   #retry: NodeJS.Timeout | undefined
@@ -86,8 +90,13 @@ export class Engine {
     this.#cloud = new Cloud({ ...this.#context, objects, requests: this.#requests })
     this.#table = new TwinTable(store.db)
     const onFailure = () => this.#recover()
-    this.#writer = new Writer({ store, table: this.#table, outbox, registry, log, onFailure })
     const { shared, patience, random = Math.random } = options
+    this.#push = new Push({
+      ...{ store, random, log },
+      mapped: (entry) => options.mappers?.serves(entry) === true,
+      onRefused: (pushed, reason) => this.#pushRefused(pushed, reason),
+    })
+    this.#writer = new Writer({ store, table: this.#table, outbox, registry, push: this.#push, log, onFailure })
     const hostFor = (entry: Entry) => this.#hostFor(entry)
     this.#runner = new Runner({ drivers, hostFor, shared, patience, clock, random, log })
   }
@@ -100,6 +109,7 @@ export class Engine {
       // A disk that takes no write: it goes on as the last run left it, and `recover` has seen to another try.
       this.#options.log.error({ reason: explain(error) }, 'devices not applied')
     })
+    this.#push.start()
   }
 
   /**
@@ -113,8 +123,13 @@ export class Engine {
       const pending = [...this.#unapplied]
       this.#unapplied.clear()
       return this.#cloud.apply(transaction, pending)
-    })
+    }, 'now')
     this.#tell(outcome)
+  }
+
+  /** What `pushMethod` has under way, for the metrics. */
+  get push(): Pick<Push, 'waiting' | 'dropped'> {
+    return this.#push
   }
 
   /** What the drivers do, for the metrics. */
@@ -137,7 +152,7 @@ export class Engine {
   async ask(topic: string, payload: Buffer): Promise<string> {
     const parsed = parseDeviceTopic(topic)
     if (parsed === undefined || isAnswer(parsed.action)) throw new Error(`nobody may ask on ${topic}`)
-    const outcome = await this.#writer.submit((transaction) => this.#request(transaction, parsed, payload))
+    const outcome = await this.#writer.submit((transaction) => this.#request(transaction, parsed, payload), 'now')
     this.#tell(outcome)
     return must(outcome.messages.find((message) => message.topic === `${topic}/result`)?.payload, 'the answer')
   }
@@ -187,8 +202,21 @@ export class Engine {
     const entry = this.#registry.get(id)
     const isMapped = entry !== undefined && mappers?.serves(entry) === true
     const started = this.#runner.update(id, isMapped ? undefined : entry)
+    if (entry?.device && !isMapped) this.#tellPushFaults(entry, entry.device)
     mappers?.wake(id)
     return started
+  }
+
+  /** Once for each text: a device is touched by many things. */
+  #tellPushFaults(entry: Entry, device: Device): void {
+    const text = this.#push.faults(device).join('; ')
+    if (text !== '' && text !== entry.pushFaults) this.warn(entry, 'PushUnsupported', text)
+    entry.pushFaults = text
+  }
+
+  #pushRefused({ namespace, name, property }: Pushed, reason: string): void {
+    const entry = this.#registry.get(`${namespace}/${name}`)
+    if (entry) this.warn(entry, 'PushRefused', `${property}: ${reason}`)
   }
 
   /** Which of mappers and drivers serves these devices may have changed. */
@@ -225,6 +253,7 @@ export class Engine {
     if (this.#stopped !== undefined) return
     this.#cloud.load(this.#table)
     this.#cloud.describe()
+    this.#push.recount()
     for (const key of this.#cloud.allKeys()) this.#unapplied.add(key)
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined
@@ -300,6 +329,7 @@ export class Engine {
   async #end(): Promise<void> {
     clearTimeout(this.#retry)
     await this.#runner.stop()
-    await this.#writer.submit(() => undefined).catch(() => undefined)
+    await this.#push.stop()
+    await this.#writer.submit(() => undefined, 'now').catch(() => undefined)
   }
 }

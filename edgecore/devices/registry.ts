@@ -28,6 +28,8 @@ export interface Entry {
   problem: string | undefined
   /** Desired values of the cloud that the model refuses, as they were last told. */
   refused: string
+  /** What of its `pushMethod` cannot be done, as it was last told. */
+  pushFaults: string
 }
 
 /**

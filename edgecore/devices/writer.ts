@@ -3,9 +3,10 @@ import type { Log } from '@kedge/shared/log'
 import type { DeviceReport, EventReport } from '@kedge/shared/reports'
 import { type Change, shows, twinReport } from '@kedge/shared/twin'
 import type { Outbox } from '../store/outbox.ts'
-import type { Store } from '../store/store.ts'
+import type { Store, Urgency } from '../store/store.ts'
 import type { TwinTable } from '../store/twins.ts'
 import { lastOnlineText } from './messages.ts'
+import type { Push } from './push/push.ts'
 import type { Entry, Registry } from './registry.ts'
 
 export interface WriterOptions {
@@ -13,6 +14,8 @@ export interface WriterOptions {
   table: TwinTable
   outbox: Outbox
   registry: Registry
+  /** Keeps what of a change goes elsewhere, in the same transaction. */
+  push: Pick<Push, 'keep'>
   log: Log
   /** Called when a transaction failed: what the registry holds is no longer what the database holds. */
   onFailure: () => void
@@ -37,29 +40,36 @@ export class Writer {
   readonly #options: WriterOptions
   #queue: Job[] = []
   #scheduled = false
+  /** What is scheduled waits for nobody. */
+  #hurries = false
 
   constructor(options: WriterOptions) {
     this.#options = options
   }
 
-  /** Runs `work`, which may read the registry and write through the transaction, and resolves once that is on disk. */
-  submit<T>(work: (transaction: Transaction) => T): Promise<T> {
+  /**
+   * Runs `work`, which may read the registry and write through the transaction, and resolves once that is on disk. What
+   * is not `spaced` takes along all that was submitted before it.
+   */
+  submit<T>(work: (transaction: Transaction) => T, urgency: Urgency = 'spaced'): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#queue.push({ work, resolve, reject })
-      if (this.#scheduled) return
-      this.#scheduled = true
-      this.#commit()
+      if (this.#scheduled && (urgency === 'spaced' || this.#hurries)) return
+      this.#hurries = urgency === 'now'
+      this.#commit(urgency)
     })
   }
 
-  #commit(): void {
+  #commit(urgency: Urgency): void {
+    if (this.#scheduled) return void this.#options.store.commit(() => undefined, urgency).catch(() => undefined)
+    this.#scheduled = true
     let jobs: Job[] = []
     this.#options.store
       .commit(() => {
         // Taken here and not before: what arrived since then comes along.
         jobs = this.#take()
         return this.#run(jobs)
-      })
+      }, urgency)
       .then(
         (settle) => {
           for (const each of settle) each()
@@ -85,6 +95,7 @@ export class Writer {
     const jobs = this.#queue
     this.#queue = []
     this.#scheduled = false
+    this.#hurries = false
     return jobs
   }
 
@@ -99,7 +110,7 @@ export class Writer {
         return () => reject(error)
       }
     })
-    transaction.write(this.#options.table, this.#options.outbox)
+    transaction.write(this.#options)
     return settle
   }
 }
@@ -120,6 +131,7 @@ export class Transaction {
   readonly #dropped = new Set<string>()
   readonly #dirty = new Map<string, Dirty>()
   readonly #events: EventReport[] = []
+  readonly #changes: { entry: Entry; change: Change }[] = []
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -142,6 +154,7 @@ export class Transaction {
     const { properties } = this.#mark(entry)
     for (const change of changes) {
       entry.twins.set(change.property, change.after)
+      this.#changes.push({ entry, change })
       properties.set(change.property, shows(change) || properties.get(change.property) === true)
     }
   }
@@ -166,7 +179,7 @@ export class Transaction {
     return fresh
   }
 
-  write(table: TwinTable, outbox: Outbox): void {
+  write({ table, outbox, push }: Pick<WriterOptions, 'table' | 'outbox' | 'push'>): void {
     for (const id of this.#dropped) table.dropDevice(id)
     for (const { entry, row, properties, state } of this.#dirty.values()) {
       const { id, uid, lastOnline, twins } = entry
@@ -179,6 +192,7 @@ export class Transaction {
       if (report !== undefined) outbox.add(report)
     }
     for (const event of this.#events) outbox.add(event)
+    for (const { entry, change } of this.#changes) push.keep(entry, change)
   }
 }
 

@@ -140,6 +140,13 @@ export const migrations: readonly string[] = [
     seq INTEGER PRIMARY KEY, pack TEXT NOT NULL, at INTEGER NOT NULL, data BLOB NOT NULL, UNIQUE (pack, at)
   ) STRICT;
   `,
+  `
+  -- Reported values on their way to the targets of "pushMethod". "target" and "content" are JSON.
+  CREATE TABLE pushes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, target TEXT NOT NULL, content TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX pushes_target ON pushes (target, id);
+  `,
 ]
 
 /** No program ever wrote such a version: the file is damaged. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 
 function entry(id: string): Entry {
   const [namespace = '', name = ''] = id.split('/')
-  const described = { device: undefined, model: new Map(), problem: undefined, refused: '' }
+  const described = { device: undefined, deviceModel: undefined, model: new Map(), problem: undefined }
   return {
     id,
     namespace,
@@ -13,6 +13,8 @@ function entry(id: string): Entry {
     lastOnline: null,
     heard: null,
     twins: new Map(),
+    refused: '',
+    pushFaults: '',
     ...described,
   }
 }
