@@ -56,6 +56,8 @@ export interface Devices extends Service {
   readonly mappers: { readonly registered: number; readonly reached: number } | undefined
   /** How many devices have a driver, and how often the driver of which device failed. */
   readonly drivers: { readonly size: number; readonly failures: ReadonlyMap<string, number> }
+  /** The port of the webhooks, while a device needs them. */
+  readonly webhookPort: number | undefined
   /**
    * Applies what the cloud changed: keys of devices and device models, after their change was committed; other keys are
    * ignored. Resolves once twins are written and devices are told.
@@ -100,6 +102,9 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   return {
     port: opened.port,
     drivers: engine.drivers,
+    get webhookPort() {
+      return shared.webhooks.port
+    },
     wake: (keys) => engine.wake(keys),
     ask: (topic, payload) => engine.ask(topic, payload),
     listen: (hear) => {

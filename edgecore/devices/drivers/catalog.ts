@@ -12,6 +12,7 @@ export const builtInDrivers: readonly LazyDriver[] = [
     load: async () => (await import('./mqtt/driver.ts')).mqttDriver,
   },
   { protocols: ['modbus'], load: async () => (await import('./modbus/driver.ts')).modbusDriver },
+  { protocols: ['http'], load: async () => (await import('./http/driver.ts')).httpDriver },
 ]
 
 /** Whether a device says how its properties lie in the words of its protocol. */

@@ -43,10 +43,16 @@ export class WebhookServer implements Webhooks {
   readonly #log: Log
   readonly #paths = new Map<string, (call: WebhookCall) => Promise<WebhookAnswer>>()
   #opening: Promise<Server> | undefined
+  #port: number | undefined
 
   constructor(address: Address | null, log: Log) {
     this.#address = address
     this.#log = log
+  }
+
+  /** The port that is listened on, while a device needs it. */
+  get port(): number | undefined {
+    return this.#paths.size > 0 ? this.#port : undefined
   }
 
   async open(path: string, hear: (call: WebhookCall) => Promise<WebhookAnswer>): Promise<Webhook> {
@@ -55,7 +61,9 @@ export class WebhookServer implements Webhooks {
     try {
       this.#opening ??= this.#listen()
       const server = await this.#opening
-      return { port: (server.address() as AddressInfo).port, close: () => this.#close(path, hear) }
+      const { port } = server.address() as AddressInfo
+      this.#port = port
+      return { port, close: () => this.#close(path, hear) }
     } catch (error) {
       await this.#close(path, hear)
       throw error
