@@ -43,7 +43,12 @@ import { clockCondition, keepTime } from './time/timekeeping.ts'
 
 export interface EdgecoreOptions {
   settings: Pick<EdgecoreSettings, 'nodeName' | 'cloud' | 'data' | 'mqttHost' | 'mqttPort' | 'metricsAddress'> &
-    Partial<Pick<EdgecoreSettings, 'outboxBytes' | 'outboxAge' | 'linkBudget' | 'dmiSocket' | 'cloudKeepAlive'>> &
+    Partial<
+      Pick<
+        EdgecoreSettings,
+        'commitInterval' | 'outboxBytes' | 'outboxAge' | 'linkBudget' | 'dmiSocket' | 'cloudKeepAlive'
+      >
+    > &
     CloudAccessSettings &
     LocalBrokerSettings
   clock: Clock
@@ -69,9 +74,10 @@ export interface RunningEdgecore extends Edgecore {
 /** Starts edgecore over its store, and again over a new one when that has to be opened anew. */
 export async function startEdgecore(options: EdgecoreOptions): Promise<RunningEdgecore> {
   const { settings, log, claim } = options
+  const { commitInterval = 0 } = settings
   const clock = new NodeClock({ system: options.clock, synchronized: () => existsSync(synchronizedFile) })
   const running = await renewing<Edgecore>({
-    open: (damaged) => Store.open({ path: databasePath(settings.data), claim, clock, log, damaged }),
+    open: (damaged) => Store.open({ path: databasePath(settings.data), commitInterval, claim, clock, log, damaged }),
     start: (store, before) => startParts({ ...options, clock, store, before }),
     log,
   })

@@ -131,7 +131,7 @@ export class Drain {
       .commit(() => {
         for (const { seq, version, after } of accepted) outbox.accepted(seq, version, after)
         for (const { flight, reason } of refused) this.#refuse(flight, reason)
-      })
+      }, 'spaced')
       .then(
         () => {
           for (const flight of [...accepted, ...refused.map(({ flight }) => flight)]) this.#settle(round, flight)

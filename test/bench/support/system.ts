@@ -89,7 +89,11 @@ export class Edge extends Program {
   readonly dmiSocket: string
   readonly nodeName: string
 
-  constructor(dir: string, nodeName: string, { cloudPort, mqttPort }: { cloudPort: number; mqttPort: number }) {
+  constructor(
+    dir: string,
+    nodeName: string,
+    { cloudPort, mqttPort, settings }: { cloudPort: number; mqttPort: number; settings: Settings },
+  ) {
     const cloud = `mqtt://127.0.0.1:${cloudPort}`
     const dmiSocket = join(dir, nodeName, 'dmi.sock')
     super(dir, nodeName, 'edgecore', {
@@ -97,6 +101,7 @@ export class Edge extends Program {
       'mqtt-port': mqttPort,
       'dmi-socket': dmiSocket,
       cloud,
+      ...settings,
     })
     this.dmiSocket = dmiSocket
     this.mqttPort = mqttPort
@@ -170,9 +175,9 @@ export class System {
     await this.cloudcore.said('cloudcore started', since)
   }
 
-  /** An edge that is not started yet; `cloudPort` is that of a proxy before cloudcore's broker, or cloudcore's. */
-  async edge(nodeName: string, cloudPort = this.linkPort): Promise<Edge> {
-    const edge = new Edge(this.#dir, nodeName, { cloudPort, mqttPort: await portsInARow(1) })
+  /** An edge that is not started yet; `cloudPort` is that of a proxy before cloudcore's broker, or cloudcore's; `settings` add to its own. */
+  async edge(nodeName: string, cloudPort = this.linkPort, settings: Settings = {}): Promise<Edge> {
+    const edge = new Edge(this.#dir, nodeName, { cloudPort, mqttPort: await portsInARow(1), settings })
     this.#programs.push(edge)
     return edge
   }

@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { BenchContext } from './harness.ts'
+import { load } from './load/load.ts'
+import { sensorModel, sensors } from './support/manifests.ts'
+import { type Edge, System } from './support/system.ts'
+
+export const name = 'wear'
+
+/** What edgecore writes to its disk: that is what an SD card dies of. */
+export async function run(context: BenchContext): Promise<void> {
+  for (const interval of ['0s', '100ms', '1s', '5s']) await under(context, interval)
+}
+
+const devices = 30
+const perSecond = 3
+
+/** The load that wears KubeEdge's nodes out (kubeedge#3761), linked to the cloud, so that the outbox empties as well. */
+async function under(context: BenchContext, interval: string): Promise<void> {
+  await System.run(async (system) => {
+    await system.kube.create([sensorModel, ...sensors('sensor', devices, 'edge-1')])
+    const edge = await system.edge('edge-1', undefined, { 'commit-interval': interval })
+    await edge.up()
+    const rows = edge.rows()
+    await rows.counts('devices/', devices)
+    rows.close()
+    await system.quiet()
+    const names = Array.from({ length: devices }, (_, index) => `sensor-${index}`)
+    const plan = { port: edge.mqttPort, devices: names, inFlight: 0, perSecond }
+    await load({ ...plan, forMs: context.quick ? 1000 : 10_000 })
+    const forMs = context.quick ? 5000 : 60_000
+    context.say(`${devices} devices × ${perSecond}/s, commit interval ${interval}`)
+    const before = written(edge)
+    const result = await load({ ...plan, forMs })
+    const bytes = written(edge) - before
+    const conditions = `${devices} devices × ${perSecond}/s for ${forMs / 1000} s, linked, --commit-interval ${interval}`
+    context.figure(`written, commit interval ${interval}`, bytes / 1e6 / (forMs / 3_600_000), 'MB/h', conditions)
+    context.figure(`answer p50, commit interval ${interval}`, result.p50, 'ms', conditions)
+    context.figure(`answer p99, commit interval ${interval}`, result.p99, 'ms', conditions)
+    if (result.answered < result.sent) context.wrong(`${result.sent - result.answered} updates were not answered`)
+    if (interval === '0s') await idle(context, edge)
+  })
+}
+
+async function idle(context: BenchContext, edge: Edge): Promise<void> {
+  await pause(2000)
+  const seconds = context.quick ? 5 : 60
+  const before = written(edge)
+  await pause(seconds * 1000)
+  const perHour = ((written(edge) - before) / 1e6 / seconds) * 3600
+  context.figure('written, idle', perHour, 'MB/h', `${devices} devices that say nothing, ${seconds} s`)
+}
+
+/** Bytes that the process has caused to be written to its disk (proc_pid_io(5)); its log is a file in the same place. */
+function written({ pid }: Edge): number {
+  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1])
+}
