@@ -263,8 +263,8 @@ export async function makeNamespace(kube: Kube): Promise<{ name: string; remove:
   return { name, remove: () => removeNamespace(kube, name) }
 }
 
-/** The namespace goes first: in one that is on its way out nobody makes anything again. */
-async function removeNamespace(kube: Kube, name: string): Promise<void> {
+/** Takes a namespace away, also where no controller does that. It goes first: in one that is on its way out nobody makes anything again. */
+export async function removeNamespace(kube: Kube, name: string): Promise<void> {
   const path = `/api/v1/namespaces/${name}`
   await kube.call({ method: 'DELETE', path })
   const now = { gracePeriodSeconds: 0 }

@@ -38,7 +38,7 @@ export interface Kubectl {
 
 export function openKubectl(program: string, kubeconfig: string): Kubectl {
   const dir = mkdtempSync(join(tmpdir(), 'kedge-kubectl-'))
-  const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: dir, KUBECACHEDIR: join(dir, 'cache') }
+  const env = { ...process.env, KUBECONFIG: kubeconfig, HOME: dir, TMPDIR: dir, KUBECACHEDIR: join(dir, 'cache') }
   const run: Kubectl['run'] = (line, { input, editor } = {}) =>
     new Promise((resolve) => {
       const child = execFile(

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { connect, type Kube, startTestServer } from '../../support/kube.ts'
+import { type Kube, minorOf, openKube, removeNamespace } from '../../support/kube.ts'
 import { findKubectl, type Kubectl, type Output, openKubectl } from '../../support/kubectl.ts'
 
 const program = findKubectl()
@@ -12,18 +12,23 @@ const crds = join(root, 'deploy/crds')
 
 let kubectl: Kubectl
 let kube: Kube
-/** For instance 1.32; what older ones lack is passed over. */
+/** Of kubectl, for instance 1.32; what older ones lack is passed over. */
 let version = 0
+/** Of the server, for instance 32. */
+let minor = 0
 
 beforeAll(async () => {
   if (program === undefined) return
-  const server = await startTestServer()
-  kube = connect(server.kubeconfig, { embedded: true, stop: server.stop })
-  kubectl = openKubectl(program, server.kubeconfig)
+  kube = await openKube()
+  kubectl = openKubectl(program, kube.kubeconfig)
   version = await kubectl.version()
+  minor = await minorOf(kube)
+  const taken = (await kube.get('/apis/devices.kubeedge.io')).code !== 404
+  if (!kube.embedded && taken) throw new Error('Kedge is installed in this cluster: these tests delete its definitions')
 })
 
 afterAll(async () => {
+  if (kube?.embedded === false) for (const name of ['shop', 'empty']) await removeNamespace(kube, name)
   kubectl?.close()
   await kube?.close()
 })
@@ -129,7 +134,7 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
     )
     expect(await ok("get pods -n shop -o go-template='{{range .items}}{{.metadata.name}}{{end}}'")).toBe('web')
     expect(await ok('get ns --sort-by=.metadata.name -o name')).toMatch(/^namespace\/default\n[\s\S]*namespace\/shop$/)
-    expect(await ok('get all -n shop')).toMatch(/^web /m)
+    expect(await ok('get all -n shop')).toMatch(/^(pod\/)?web /m)
   })
 
   it('selects', async () => {
@@ -211,7 +216,7 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
     await ok(`patch device thermostat --type json -p ${patch}`)
     expect(await ok("get device thermostat -o jsonpath='{.spec.properties[0].desired.value}'")).toBe('25')
     const bad = readFileSync(example, 'utf8').replace('kind: Device\n', 'kind: Device\nbogus: 1\n')
-    expect((await fails('apply -f -', { input: bad })).stderr).toContain('unknown field "bogus"')
+    if (minor >= 25) expect((await fails('apply -f -', { input: bad })).stderr).toContain('unknown field "bogus"')
     expect(await ok('get device.v1beta1.devices.kubeedge.io thermostat -o name')).toBe(
       'device.devices.kubeedge.io/thermostat',
     )
@@ -234,7 +239,7 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
   it('knows who one is and what one may', async () => {
     expect(await ok('auth can-i create pods')).toBe('yes')
     expect(await ok('auth can-i --list')).toContain('*.*')
-    if (version >= 1.28) expect(await ok('auth whoami')).toContain('kubernetes-admin')
+    if (version >= 1.28 && minor >= 28) expect(await ok('auth whoami')).toContain('kubernetes-admin')
   })
 
   it('works on nodes', async () => {
@@ -253,7 +258,7 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
     expect(await ok('get node edge-9')).toContain('Ready,SchedulingDisabled')
     expect(await ok('uncordon edge-9')).toBe('node/edge-9 uncordoned')
     expect(await ok('taint node edge-9 only=edge:NoSchedule')).toBe('node/edge-9 tainted')
-    expect(await ok('describe node edge-9')).toContain('Taints: only=edge:NoSchedule')
+    expect(await ok('describe node edge-9')).toContain('only=edge:NoSchedule')
     expect(await ok('taint node edge-9 only-')).toBe('node/edge-9 untainted')
     expect(await ok('get events -n shop')).toBe('')
     expect(await ok('delete node edge-9')).toBe('node "edge-9" deleted')
@@ -317,9 +322,14 @@ describe.skipIf(program === undefined)(title, { sequential: true }, () => {
     expect(await ok('delete cm -n shop -l none=such')).toBe('No resources found')
     expect(await ok('delete cm conf made -n shop')).toMatch(/"conf" deleted.*\n.*"made" deleted/)
     expect(await ok('delete cm gone -n shop --ignore-not-found')).toBe('')
-    expect(await ok('delete secret --all -n shop --cascade=orphan')).toContain('deleted')
-    expect(await ok('delete ns shop empty --timeout=20s')).toContain('namespace "shop" deleted')
-    expect((await fails('get ns shop')).stderr).toContain('namespaces "shop" not found')
+    // Elsewhere a controller ends an orphaning.
+    const cascade = kube.embedded ? 'orphan' : 'background'
+    expect(await ok(`delete secret --all -n shop --cascade=${cascade}`)).toContain('deleted')
+    // Elsewhere a controller empties it, where there is one.
+    if (kube.embedded) {
+      expect(await ok('delete ns shop empty --timeout=20s')).toContain('namespace "shop" deleted')
+      expect((await fails('get ns shop')).stderr).toContain('namespaces "shop" not found')
+    }
     expect(await ok(`delete -f ${crds}`)).toContain('deleted')
     expect((await fails('get devices')).stderr).toMatch(/have a resource type|could not find the requested/)
   })
