@@ -14,6 +14,7 @@ await runProgram('edgecore', async () => {
   // Each way of running loads what it needs and no more: memory counts here.
   if (command === 'get') return get(rest)
   if (command === 'twin') return twin(rest)
+  if (command === 'method') return method(rest)
   keepYoungHeapSmall()
   const settings = await loadSettings(edgecoreProgram)
   if (settings === undefined) return
@@ -58,4 +59,11 @@ async function twin(argv: string[]): Promise<void> {
   process.stdout.on('error', () => stopping.abort())
   const write = (text: string) => void process.stdout.write(text)
   await twin(argv, { env: process.env, write, signal: stopping.signal })
+}
+
+async function method(argv: string[]): Promise<void> {
+  const { method } = await import('./cli/method.ts')
+  const out = await method(argv, process.env)
+  process.stdout.on('error', () => {})
+  process.stdout.write(out)
 }

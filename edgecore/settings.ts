@@ -40,6 +40,7 @@ export const edgecoreProgram = program({
   usage: [
     'edgecore get KIND [NAME]     reads what this node holds; edgecore get --help tells more',
     'edgecore twin get|set|watch  works with the twins of its devices; edgecore twin --help tells more',
+    'edgecore method list|call    works with the methods of its devices; edgecore method --help tells more',
   ],
   table: {
     nodeName: {

@@ -147,6 +147,7 @@ export const DeviceModel = z.object({
 
 export type Device = z.infer<typeof Device>
 export type DeviceProperty = z.infer<typeof DeviceProperty>
+export type DeviceMethod = NonNullable<z.infer<typeof DeviceSpec>['methods']>[number]
 export type DeviceStatus = z.infer<typeof DeviceStatus>
 export type DeviceModel = z.infer<typeof DeviceModel>
 export type ModelProperty = z.infer<typeof ModelProperty>

@@ -1,8 +1,9 @@
 import { parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
 import { table } from '@kedge/shared/table'
-import { ask, follow } from '../control/client.ts'
+import { follow } from '../control/client.ts'
 import { defaultData } from '../settings.ts'
+import { asked, idOf, pairsOf } from './device-words.ts'
 
 const help = `Usage: edgecore twin get DEVICE [PROPERTY] [flags]
        edgecore twin set DEVICE PROPERTY=VALUE... [flags]
@@ -92,16 +93,11 @@ async function get({ data, json, namespace, words }: Request, { write }: TwinAro
 async function set({ data, json, namespace, words }: Request, { write }: TwinAround): Promise<void> {
   const [device, ...pairs] = words
   if (device === undefined || pairs.length === 0) throw new UserError('give edgecore twin set DEVICE PROPERTY=VALUE...')
-  const twin = Object.fromEntries(
-    pairs.map((pair) => {
-      const at = pair.indexOf('=')
-      if (at <= 0) throw new UserError(`found "${pair}"; give PROPERTY=VALUE`)
-      return [pair.slice(0, at), { expected: { value: pair.slice(at + 1) } }]
-    }),
-  )
+  const desired = pairsOf(pairs)
+  const twin = Object.fromEntries(desired.map(([property, value]) => [property, { expected: { value } }]))
   const result = await asked(data, `/twins/${idOf(device, namespace)}/update`, { event_id: 'edgecore twin set', twin })
   if (json) return write(pretty(result))
-  for (const [property, { expected }] of Object.entries(twin)) write(`${property} desired ${expected.value}\n`)
+  for (const [property, value] of desired) write(`${property} desired ${value}\n`)
 }
 
 async function watch({ data, json, namespace, words }: Request, { write, signal }: TwinAround): Promise<void> {
@@ -154,23 +150,6 @@ async function twinsOf(data: string, id: string): Promise<Record<string, Shown>>
     twin: Record<string, Shown>
   }
   return twin
-}
-
-async function asked(data: string, path: string, body: unknown): Promise<unknown> {
-  const answer = await ask(data, path, body)
-  if (answer.code === 200) return answer.body
-  const { reason, property } = answer.body as { reason?: string; property?: string }
-  const what = property === undefined ? '' : `${property}: `
-  throw new UserError(`${what}${reason ?? `edgecore answers ${answer.code}`}`)
-}
-
-/** `<namespace>/<name>`, ready for a path. */
-function idOf(device: string, namespace: string): string {
-  const [first = '', second, ...more] = device.split('/')
-  if (more.length > 0 || first === '' || second === '')
-    throw new UserError(`found "${device}"; give NAME or NAMESPACE/NAME`)
-  const parts = second === undefined ? [namespace, first] : [first, second]
-  return parts.map(encodeURIComponent).join('/')
 }
 
 function listed(names: readonly string[]): string {

@@ -8,9 +8,10 @@ export interface ControlAnswer {
   body: unknown
 }
 
-/** Asks the edgecore that runs with a data folder. Throws a `UserError` when none does. */
-export async function ask(data: string, path: string, body: unknown): Promise<ControlAnswer> {
-  const response = await call(data, { method: 'POST', path }, JSON.stringify(body))
+/** Asks the edgecore that runs with a data folder: a POST of `body`, a GET without. Throws a `UserError` when none does. */
+export async function ask(data: string, path: string, body?: unknown): Promise<ControlAnswer> {
+  const method = body === undefined ? 'GET' : 'POST'
+  const response = await call(data, { method, path }, body === undefined ? undefined : JSON.stringify(body))
   let text = ''
   for await (const chunk of response.setEncoding('utf8')) text += chunk
   return { code: response.statusCode ?? 500, body: JSON.parse(text) }

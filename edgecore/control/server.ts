@@ -9,7 +9,7 @@ import type { Devices } from '../devices/host.ts'
 export interface ControlOptions {
   /** Of a Unix socket. */
   path: string
-  devices: Pick<Devices, 'ask' | 'listen'>
+  devices: Pick<Devices, 'ask' | 'listen' | 'methods'>
   log: Log
 }
 
@@ -21,7 +21,7 @@ const maxUnread = 1024 * 1024
 /**
  * The way for commands on this node (`edgecore twin …`) into the edgecore that runs: HTTP over a Unix socket that only
  * its user may open. `POST /twins/<namespace>/<name>/update` and `…/get` take and answer what the topics of that device
- * take and answer; `GET /documents` streams a line of JSON for every change of a twin, `{device, document}`.
+ * take and answer; `GET /methods/<namespace>/<name>` lists the methods of that device; `GET /documents` streams a line of JSON for every change of a twin, `{device, document}`.
  */
 export async function openControl(options: ControlOptions): Promise<Service> {
   const { path, log } = options
@@ -55,14 +55,16 @@ export async function openControl(options: ControlOptions): Promise<Service> {
 async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { pathname } = new URL(request.url ?? '', 'http://edgecore')
   if (request.method === 'GET' && pathname === '/documents') return documents(options, response)
+  const [, ...device] = /^\/methods\/([^/]+)\/([^/]+)$/.exec(pathname) ?? []
+  if (request.method === 'GET' && device.length > 0) return methods(options, response, device.map(decodeURIComponent))
   const [, namespace, name, action] = /^\/twins\/([^/]+)\/([^/]+)\/(update|get)$/.exec(pathname) ?? []
   if (request.method !== 'POST' || namespace === undefined || name === undefined) {
     return answer(response, 404, { code: 404, reason: `there is no ${request.method} ${pathname}` })
   }
   const body = await read(request)
   if (body === undefined) return answer(response, 413, { code: 413, reason: `more than ${maxBytes} bytes` })
-  const device = { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) }
-  const topic = deviceTopic(device, action === 'get' ? 'twin/get' : 'twin/update')
+  const named = { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) }
+  const topic = deviceTopic(named, action === 'get' ? 'twin/get' : 'twin/update')
   const result = JSON.parse(await options.devices.ask(topic, body)) as { code?: number }
   answer(response, result.code ?? 200, result)
 }
@@ -77,6 +79,13 @@ async function read(request: IncomingMessage): Promise<Buffer | undefined> {
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
+}
+
+function methods({ devices }: ControlOptions, response: ServerResponse, device: readonly string[]): void {
+  const id = device.join('/')
+  const found = devices.methods(id)
+  if (found === undefined) return answer(response, 404, { code: 404, reason: `there is no device ${id} on this node` })
+  answer(response, 200, { methods: found })
 }
 
 function documents({ devices }: ControlOptions, response: ServerResponse): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '@kedge/shared/clock'
+import type { DeviceMethod } from '@kedge/shared/devices'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
@@ -65,6 +66,8 @@ export interface Devices extends Service {
   wake(keys: readonly Key[]): Promise<void>
   /** A request on a device topic by someone on this node; see `Engine.ask`. */
   ask(topic: string, payload: Buffer): Promise<string>
+  /** The methods of a device, `<namespace>/<name>`; undefined when this node has no such device. */
+  methods(id: string): DeviceMethod[] | undefined
   /** Hears every message that goes out on device topics. Returns what ends that. */
   listen(hear: (message: Message) => void): () => void
 }
@@ -107,6 +110,10 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     },
     wake: (keys) => engine.wake(keys),
     ask: (topic, payload) => engine.ask(topic, payload),
+    methods: (id) => {
+      const entry = engine.devices.get(id)
+      return entry && (entry.device?.spec?.methods ?? [])
+    },
     listen: (hear) => {
       listeners.add(hear)
       return () => void listeners.delete(hear)

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { method } from '@kedge/edgecore/cli/method'
 import { twin } from '@kedge/edgecore/cli/twin'
 import { controlPath } from '@kedge/edgecore/control/path'
 import { openControl } from '@kedge/edgecore/control/server'
@@ -99,6 +100,26 @@ test.each([
   const failed = await run(line).catch((error: unknown) => error)
   expect(failed).toBeInstanceOf(UserError)
   expect((failed as Error).message).toContain(reason)
+})
+
+test('a method sets the properties that it names, and no other', async () => {
+  const { dir, node } = await start()
+  const lampWithMethods = device('lamp', { desired: { led: 'ON' } })
+  Object.assign(lampWithMethods.spec ?? {}, {
+    methods: [{ name: 'dim', description: 'sets the level', propertyNames: ['level'] }],
+  })
+  await node.apply(lampWithMethods)
+  const run = (line: string) => method(line.split(' '), { KEDGE_DATA: dir })
+  expect(await run('list lamp')).toMatch(/METHOD +PROPERTIES +DESCRIPTION\ndim +level +sets the level\n/)
+  expect(await run('list dev/lamp')).toBe('dev/lamp has no methods.\n')
+  expect(await run('call lamp dim level=7')).toBe('level desired 7\n')
+  expect(node.report('lamp')?.twins?.level?.desired?.value).toBe('7')
+  await expect(run('call lamp dim led=OFF')).rejects.toThrow('dim does not set "led"; it sets level')
+  await expect(run('call lamp glow level=1')).rejects.toThrow('lamp has no method "glow"; it has dim')
+  await expect(run('call lamp dim level=700')).rejects.toThrow('level: ')
+  await expect(run('call lamp dim')).rejects.toThrow('give PROPERTY=VALUE')
+  await expect(run('list fan')).rejects.toThrow('there is no device default/fan')
+  await expect(run('call lamp')).rejects.toThrow('edgecore method call DEVICE METHOD')
 })
 
 test('only its user may open the socket, and without an edgecore the command says so', async () => {
