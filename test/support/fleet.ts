@@ -1,10 +1,12 @@
 import { get as edgecoreGet } from '@kedge/edgecore/cli/get'
+import type { KubeObject } from '@kedge/shared/objects'
 import { onTestFinished } from 'vitest'
 import { Api } from './api.ts'
 import { BorrowedCluster, cluster } from './cluster.ts'
 import { CutLink } from './cut-link.ts'
 import { DeviceClient } from './device-client.ts'
 import { eventually } from './eventually.ts'
+import { keepInApi } from './kept-in-api.ts'
 import type { Body } from './kube.ts'
 import { type CloudMember, type EdgeMember, type Form, kubeconfigOf, startCloud, startEdge } from './members.ts'
 import type { LogLine } from './programs.ts'
@@ -16,6 +18,8 @@ export interface FleetOptions {
   edges?: Form
   /** Milliseconds between two writes of a device's status. */
   statusInterval?: number
+  /** What the embedded API holds from the start, where writing it through the API would take long. */
+  holding?: readonly KubeObject[]
 }
 
 /** cloudcore with its embedded API, or that of `cluster`, and edge nodes behind networks that can be cut. */
@@ -39,11 +43,13 @@ export class Fleet {
     cloud = 'here',
     edges = 'here',
     statusInterval = 50,
+    holding = [],
   }: FleetOptions = {}): Promise<Fleet> {
-    const fleet = new Fleet({ nodes, cloud, edges, statusInterval })
+    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, holding })
     onTestFinished(() => fleet.stop())
     if (cluster !== undefined) fleet.#borrowed = await BorrowedCluster.open(cluster, nodes)
     for (const name of nodes) fleet.#nodes.set(name, await FleetNode.make(name, edges))
+    if (holding.length > 0) await keepInApi(fleet.#data, holding)
     await fleet.startCloud()
     for (const node of fleet.nodes) await node.start()
     return fleet
