@@ -127,9 +127,12 @@ describe('the status of a device', () => {
       'Node',
       'State',
       'In-Sync',
+      'Last-Seen',
+      'Ready',
       'Protocol',
       'Age',
     ])
-    expect(table.body.rows[0].cells.slice(0, 6)).toEqual(['lamp', 'lamp', 'edge-1', 'online', 'False', 'mqtt'])
+    expect(table.body.rows[0].cells.slice(0, 5)).toEqual(['lamp', 'lamp', 'edge-1', 'online', 'False'])
+    expect(table.body.rows[0].cells[7]).toBe('mqtt')
   })
 })

@@ -38,7 +38,9 @@ describe('columns', () => {
   ])('of %s', (kind, columns) => expect(shownColumns(builtIn(kind)).join(' ')).toBe(columns))
 
   it('of Device and DeviceModel', () => {
-    expect(shownColumns(deviceKind('Device')).join(' ')).toBe('Name Model Node State In-Sync (Protocol) Age')
+    expect(shownColumns(deviceKind('Device')).join(' ')).toBe(
+      'Name Model Node State In-Sync Last-Seen (Ready) (Protocol) Age',
+    )
     expect(shownColumns(deviceKind('DeviceModel')).join(' ')).toBe('Name Protocol Age')
   })
 
