@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
-import { metricsText } from '@kedge/shared/metrics'
-import { isKey, type KubeObject } from '@kedge/shared/objects'
+import { Histogram, metricsText } from '@kedge/shared/metrics'
+import { isKey, type Key, type KubeObject } from '@kedge/shared/objects'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { openStatusServer } from '@kedge/shared/status-server'
 import { Catalog } from './kube/catalog.ts'
@@ -14,17 +14,19 @@ import { ensureCrds } from './kube/crds.ts'
 import { DeviceWatch } from './kube/device-watch.ts'
 import { Freshest } from './kube/freshest.ts'
 import { Limiter } from './kube/limiter.ts'
+import { RefusalWriter } from './kube/refusal-writer.ts'
 import { StatusWriter } from './kube/status-writer.ts'
 import { type BrokerSettings, brokerAccess } from './link/broker-access.ts'
 import { EmbeddedLink } from './link/embedded.ts'
 import { ExternalLink } from './link/external.ts'
 import type { Link, LinkEvents } from './link/link.ts'
-import { cloudMetrics } from './metrics.ts'
+import { cloudMetrics, heldBuckets } from './metrics.ts'
 import { NodeKeeper } from './nodes/node-keeper.ts'
 import { Presence } from './nodes/presence.ts'
 import { apiServerDir, type CloudcoreSettings, type KubernetesWay } from './settings.ts'
 import { SyncHub } from './sync/hub.ts'
 import { Inbox } from './sync/inbox.ts'
+import { syncPages } from './sync/pages.ts'
 
 export interface CloudcoreOptions {
   settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof BrokerSettings> &
@@ -74,8 +76,22 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const counters = new Counters()
     const catalog = add(new Catalog({ kube, log, clock, counters }))
     const hub = add(
-      new SyncHub({ catalog, send: (node, frame) => link.send(node, frame), epoch: newEpoch(), clock, log }),
+      new SyncHub({
+        catalog,
+        send: (node, frame) => link.send(node, frame),
+        onNews: (node, news) => {
+          if (news.is === 'held') heldSeconds.observe(news.ms / 1000)
+          const key = news.is === 'sure' ? undefined : news.key
+          devices.synced(node, key)
+          refusals.synced(node, key)
+        },
+        epoch: newEpoch(),
+        clock,
+        log,
+      }),
     )
+    const heldSeconds = new Histogram(heldBuckets)
+    const standing = (node: string, key: Key) => hub.object(node, key)
 
     const presence = add(new Presence({ clock, graces: [nodeGrace, deviceGrace], startGrace }))
     const freshest = new Freshest((key) => newestOf(catalog, key))
@@ -90,9 +106,10 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
         ask: (node) => link.send(node, { is: 'tell', what: 'node' }),
       }),
     )
-    const devices = add(new DeviceWatch({ catalog, presence, grace: deviceGrace, log }))
+    const devices = add(new DeviceWatch({ catalog, presence, standing, grace: deviceGrace, log }))
     const conditionsFor = devices.conditionsFor.bind(devices)
     const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor }))
+    const refusals = add(new RefusalWriter({ ...writing, standing }))
     const inbox = new Inbox({ sink: writer, send: (node, frame) => link.send(node, frame), log })
 
     catalog.start()
@@ -115,8 +132,9 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     )
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
-      const metrics = metricsText(cloudMetrics({ hub, link, counters }))
-      const status = add(await openStatusServer({ host, port, notReady: () => link.notReady(), metrics }))
+      const metrics = metricsText(cloudMetrics({ hub, link, counters, heldSeconds }))
+      const pages = syncPages(hub, clock)
+      const status = add(await openStatusServer({ host, port, notReady: () => link.notReady(), metrics, pages }))
       log.info({ host, port: status.port }, 'metrics served')
     }
     log.info({ kubernetes: way.kubeconfig ?? 'in-cluster', linkPort: link.port }, 'cloudcore started')

@@ -12,6 +12,7 @@ await runProgram('cloudcore', async () => {
   // Each way of running loads what it needs and no more.
   if (command === 'backup') return say((await import('./cli/backup.ts')).backupCommand(rest, around()))
   if (command === 'restore') return say((await import('./cli/restore.ts')).restoreCommand(rest, around()))
+  if (command === 'get') return say(await (await import('./cli/get.ts')).getCommand(rest, around()))
   if (command === 'convert') return say((await import('./cli/convert.ts')).convertCommand(rest, { note }))
   const settings = await loadSettings(cloudcoreProgram)
   if (settings === undefined) return

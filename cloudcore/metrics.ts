@@ -1,18 +1,27 @@
-import { type Metric, single } from '@kedge/shared/metrics'
+import { type Histogram, type HistogramMetric, type Metric, single } from '@kedge/shared/metrics'
 import { type CounterName, type Counters, counterHelp } from './kube/counters.ts'
 import type { Link } from './link/link.ts'
 import type { SyncHub } from './sync/hub.ts'
+import { objectStates } from './sync/standing.ts'
 
 export interface CloudParts {
-  hub: Pick<SyncHub, 'standings'>
+  hub: Pick<SyncHub, 'standings' | 'counts'>
+  /** From the change of an object to its node's word that it holds it. */
+  heldSeconds: Histogram
   link: Pick<Link, 'traffic' | 'backlog' | 'waiting'>
   counters: Counters
 }
 
+/** Bounds of `heldSeconds`. */
+export const heldBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+
+/** Nodes that are told by name: the ones that lack most. */
+const namedNodes = 20
+
 const states = ['away', 'silent', 'comparing', 'level', 'changing'] as const
 
 /** What cloudcore says of itself to Prometheus. */
-export function cloudMetrics({ hub, link, counters }: CloudParts): Metric[] {
+export function cloudMetrics({ hub, link, counters, heldSeconds }: CloudParts): (Metric | HistogramMetric)[] {
   const counter = (name: string, help: string, read: () => number) => single({ name, help, type: 'counter' }, read)
   return [
     {
@@ -27,6 +36,40 @@ export function cloudMetrics({ hub, link, counters }: CloudParts): Metric[] {
           value: standings.filter((standing) => standing.state === state).length,
         }))
       },
+    },
+    {
+      name: 'kedge_cloud_objects',
+      help: 'Objects that nodes should hold, by where they stand',
+      type: 'gauge',
+      labels: ['state'],
+      read: () => {
+        const counts = [...hub.counts()]
+        return objectStates.map((state) => ({
+          labels: { state },
+          value: counts.reduce((sum, node) => sum + node.counts[state], 0),
+        }))
+      },
+    },
+    {
+      name: 'kedge_cloud_node_objects_behind',
+      help: `Objects that a node has not confirmed or refuses; the ${namedNodes} nodes with most of them`,
+      type: 'gauge',
+      labels: ['node'],
+      read: () =>
+        [...hub.counts()]
+          .map(({ node, counts: { sending, waiting, refused, unknown } }) => ({
+            labels: { node },
+            value: sending + waiting + refused + unknown,
+          }))
+          .filter(({ value }) => value > 0)
+          .sort((a, b) => b.value - a.value)
+          .slice(0, namedNodes),
+    },
+    {
+      name: 'kedge_cloud_object_held_seconds',
+      help: 'Time from the change of an object to the word of its node that it is held',
+      type: 'histogram',
+      histogram: heldSeconds,
     },
     counter('kedge_cloud_link_sent_bytes_total', 'Bytes of frames sent', () => link.traffic.sent),
     counter('kedge_cloud_link_received_bytes_total', 'Bytes of frames received', () => link.traffic.received),

@@ -14,6 +14,7 @@ import {
 import { type Env, type Fault, program, type Values } from '@kedge/shared/settings'
 
 export const defaultData = '/var/lib/kedge/cloudcore'
+export const defaultMetricsAddress = '127.0.0.1:9091'
 
 /** Where the embedded API has its state, in the data folder. */
 export function apiServerDir(data: string): string {
@@ -32,6 +33,7 @@ export const cloudcoreProgram = program({
   usage: [
     'cloudcore backup --to FILE     copies the embedded API; cloudcore backup --help tells more',
     'cloudcore restore --from FILE  brings that copy back; cloudcore restore --help tells more',
+    'cloudcore get sync             tells what each node holds; cloudcore get --help tells more',
     'cloudcore convert device FILE  writes KubeEdge v1alpha2 manifests anew in v1beta1',
   ],
   table: {
@@ -77,8 +79,8 @@ export const cloudcoreProgram = program({
     },
     metricsAddress: {
       type: addressOrOff,
-      default: '127.0.0.1:9091',
-      help: 'Where metrics, /healthz and /readyz are served, or off',
+      default: defaultMetricsAddress,
+      help: 'Where metrics, /healthz, /readyz and what cloudcore get reads are served, or off',
     },
     logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },
   },

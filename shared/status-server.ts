@@ -10,6 +10,11 @@ export interface StatusServerOptions {
   notReady: () => string[]
   /** The metrics in Prometheus' text format. */
   metrics: () => Promise<string>
+  /**
+   * What else is served, as JSON; undefined for a path that is none of it. `local` when the request comes from this
+   * machine, or through `kubectl port-forward`: nobody is asked who they are.
+   */
+  pages?: (path: string, local: boolean) => unknown
 }
 
 /**
@@ -21,6 +26,7 @@ export function openStatusServer({
   port,
   notReady,
   metrics,
+  pages,
 }: StatusServerOptions): Promise<Service & { port: number }> {
   const server = createServer((request, response) => {
     const path = new URL(request.url ?? '/', 'http://localhost').pathname
@@ -34,7 +40,7 @@ export function openStatusServer({
         waiting.length === 0 ? 'ok\n' : `${waiting.join('\n')}\n`,
       )
     }
-    if (path !== '/metrics') return answer(response, 404, 'there are /metrics, /healthz and /readyz\n')
+    if (path !== '/metrics') return page(response, pages?.(path, isLoopback(request.socket.remoteAddress ?? '')))
     metrics().then(
       (text) => answer(response, 200, text),
       () => answer(response, 500, 'metrics could not be read\n'),
@@ -60,7 +66,18 @@ export function openStatusServer({
   })
 }
 
+function page(response: ServerResponse, content: unknown): void {
+  if (content === undefined)
+    return answer(response, 404, 'there is no such page; there are /metrics, /healthz and /readyz\n')
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(`${JSON.stringify(content)}\n`)
+}
+
 function answer(response: ServerResponse, code: number, text: string): void {
   response.writeHead(code, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' })
   response.end(text)
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address)
 }

@@ -7,6 +7,15 @@ import type { StatusTwin } from './device-status.ts'
 /** `unknown`: cloudcore has not yet had the time to find out, or the link has only just gone. */
 export type NodeStanding = 'missing' | 'connected' | 'disconnected' | 'unknown'
 
+/** Where an object stands on its node, as the sync with it knows. */
+export interface SyncStanding {
+  state: 'held' | 'sending' | 'waiting' | 'refused' | 'unknown'
+  /** Why it is refused. */
+  reason?: string
+  /** The version that this is said of. */
+  wanted: { generation: number | undefined }
+}
+
 export interface DeviceFacts {
   device: KubeObject
   /** The DeviceModel that the device refers to, if there is one. */
@@ -14,6 +23,10 @@ export interface DeviceFacts {
   node: NodeStanding
   /** The twins as the status will have them. */
   twins: readonly StatusTwin[]
+  /** Where the device stands on its node; undefined when it has not been sent there. */
+  sync?: SyncStanding | undefined
+  /** The same of its model. */
+  modelSync?: SyncStanding | undefined
 }
 
 interface Fault {
@@ -24,7 +37,8 @@ interface Fault {
 
 /**
  * What cloudcore has to say of a device: `Ready`, whether there is all that it takes to reach the device, with the first
- * fault as the reason and all of them in the message; and `InSync`, whether the device reports what is desired.
+ * fault as the reason and all of them in the message; `Synced`, whether its node holds this generation of the manifest;
+ * and `InSync`, whether the device reports what is desired.
  */
 export function deviceConditions(facts: DeviceFacts): Condition[] {
   const { generation } = facts.device.metadata
@@ -34,6 +48,8 @@ export function deviceConditions(facts: DeviceFacts): Condition[] {
     return [{ ...readyOf([{ status: 'False', reason: 'Invalid', message: parsed.reason }]), ...observed(generation) }]
   const ready = facts.node === 'unknown' ? undecided(facts, parsed.device) : readyOf(faultsOf(facts, parsed.device))
   const conditions = ready === undefined ? [] : [ready]
+  const held = synced(facts)
+  if (held !== undefined) conditions.push(held)
   return [...conditions, inSync(parsed.device, facts.twins)].map((condition) => ({
     ...condition,
     ...observed(generation),
@@ -60,7 +76,7 @@ function readyOf(faults: Fault[]): Condition {
   return { type: 'Ready', status, reason, message: faults.map(({ message }) => message).join('; ') }
 }
 
-function faultsOf({ device, model, node }: DeviceFacts, parsed: Device): Fault[] {
+function faultsOf({ device, model, node, sync, modelSync }: DeviceFacts, parsed: Device): Fault[] {
   const fault = (reason: string, message: string): Fault => ({ status: 'False', reason, message })
   const faults: Fault[] = []
   const modelName = parsed.spec?.deviceModelRef?.name ?? ''
@@ -73,6 +89,8 @@ function faultsOf({ device, model, node }: DeviceFacts, parsed: Device): Fault[]
   if (nodeName === '') faults.push(fault('NodeNotSet', 'spec.nodeName is empty: name the edge node of the device'))
   else if (node === 'missing') faults.push(fault('NodeNotFound', `node ${nodeName} does not exist`))
   if (model !== undefined) faults.push(...modelFaults(model, parsed))
+  if (sync?.state === 'refused') faults.push(fault('RefusedByNode', refusal('the device', sync)))
+  if (modelSync?.state === 'refused') faults.push(fault('ModelRefusedByNode', refusal('its model', modelSync)))
   if (nodeName !== '' && node === 'disconnected')
     faults.push({
       status: 'Unknown',
@@ -80,6 +98,28 @@ function faultsOf({ device, model, node }: DeviceFacts, parsed: Device): Fault[]
       message: `node ${nodeName} is out of reach: the values are the last that it reported`,
     })
   return faults
+}
+
+function refusal(what: string, { reason }: SyncStanding): string {
+  return `the node cannot use ${what}: ${reason ?? 'it does not say why'}`
+}
+
+/** Nothing is said anew while a manifest is on its way, which takes milliseconds; `touch` brings what came of it. */
+function synced({ device, sync }: DeviceFacts): Condition | undefined {
+  // It is said of another generation than the one looked at here.
+  if (sync?.wanted.generation !== device.metadata.generation) return undefined
+  switch (sync?.state) {
+    case 'held':
+      return { type: 'Synced', status: 'True', reason: 'Held', message: 'the node holds this generation' }
+    case 'refused':
+      return { type: 'Synced', status: 'False', reason: 'Refused', message: refusal('the device', sync) }
+    case 'waiting': {
+      const message = 'the node is away and gets this generation when it is back'
+      return { type: 'Synced', status: 'False', reason: 'NodeAway', message }
+    }
+    default:
+      return undefined
+  }
 }
 
 function modelFaults(model: KubeObject, device: Device): Fault[] {

@@ -4,7 +4,7 @@ import type { Service } from '@kedge/shared/service'
 import type { Catalog } from './catalog.ts'
 import type { CatalogChange, NodeChange } from './catalog-entry.ts'
 import type { Condition } from './conditions.ts'
-import { deviceConditions, type NodeStanding } from './device-conditions.ts'
+import { deviceConditions, type NodeStanding, type SyncStanding } from './device-conditions.ts'
 import type { StatusTwin } from './device-status.ts'
 import { isJson } from './merge-patch.ts'
 import { nodeOf } from './trim.ts'
@@ -16,6 +16,8 @@ export interface DeviceWatchParts {
     /** Called with a node whose standing may have changed, or with undefined when that holds for all. */
     onChange(listener: (node: string | undefined) => void): void
   }
+  /** Where an object stands on a node, as far as the sync with that node knows. */
+  standing?: (node: string, key: Key) => SyncStanding | undefined
   /** Milliseconds that a node may be out of reach before its devices say so: each of them is a write. */
   grace: number
   log: Log
@@ -65,7 +67,17 @@ export class DeviceWatch implements Service {
   conditionsFor(device: KubeObject, twins: readonly StatusTwin[]): Condition[] {
     const key = modelKeyOf(device)
     const model = key && this.#parts.catalog.get(key)?.object
-    return deviceConditions({ device, model, node: this.#standing(nodeOf(device)), twins })
+    const node = nodeOf(device)
+    const on = (about: Key | undefined) => (node && about ? this.#parts.standing?.(node, about) : undefined)
+    const sync = on(keyOf('devices', device.metadata.namespace ?? '', device.metadata.name))
+    return deviceConditions({ device, model, node: this.#standing(node), twins, sync, modelSync: on(key) })
+  }
+
+  /** Something has become known of an object on a node, or, without a key, of all of them. */
+  synced(node: string, key?: Key): void {
+    if (key === undefined) this.#node(node)
+    else if (key.startsWith('devices/')) this.#look([key])
+    else this.#look(this.#byModel.get(key) ?? [])
   }
 
   #standing(node: string | undefined): NodeStanding {

@@ -5,7 +5,8 @@ import type { Log } from '@kedge/shared/log'
 import type { Key, KubeObject } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
 import { deviceKeys, type NodeObjects, podKeys, select } from './select.ts'
-import { commonProtocol, Session, type SessionEvent, type SessionState } from './session.ts'
+import { commonProtocol, type News, Session, type SessionEvent, type SessionState } from './session.ts'
+import { countStandings, type ObjectStanding, type ObjectState, standingOf } from './standing.ts'
 import { type Version, WantedSet } from './wanted.ts'
 
 /** As much of the catalog as the hub asks for. */
@@ -19,6 +20,8 @@ export interface HubCatalog extends NodeObjects {
 
 export interface SyncHubOptions {
   catalog: HubCatalog
+  /** Something about what a node holds has become known. */
+  onNews?: (node: string, news: News) => void
   /** Hands a frame to the link. */
   send: (node: string, frame: DownFrame) => void
   /** Names this run of cloudcore: the line of revisions of every session. */
@@ -112,6 +115,26 @@ export class SyncHub implements Service {
     }
   }
 
+  /** Where each object of a node stands, by key; undefined for a node that has not been heard of. */
+  objects(node: string): ObjectStanding[] | undefined {
+    const member = this.#members.get(node)
+    if (member === undefined) return undefined
+    const { session, wanted } = member
+    const keys = [...wanted.inventory.keys(), ...wanted.withheld.keys()].sort()
+    return keys.flatMap((key) => standingOf(key, session, wanted) ?? [])
+  }
+
+  /** Where one object stands on a node. */
+  object(node: string, key: Key): ObjectStanding | undefined {
+    const member = this.#members.get(node)
+    return member && standingOf(key, member.session, member.wanted)
+  }
+
+  /** How many objects of each node stand where. */
+  *counts(): Generator<{ node: string; counts: Record<ObjectState, number> }> {
+    for (const [node, { session, wanted }] of this.#members) yield { node, counts: countStandings(session, wanted) }
+  }
+
   #refuse(node: string, { talk, protocol, speaks = protocol }: Frame<'have'>): void {
     const theirs = range(protocol, speaks)
     const reason = `edgecore speaks protocol ${theirs}, this cloudcore ${range(oldestProtocol, protocolVersion)}: upgrade the older one`
@@ -134,8 +157,19 @@ export class SyncHub implements Service {
     const { session, log } = this.#member(node)
     const before = session.state
     for (const frame of session.on(event, this.#options.clock.monotonic())) this.#options.send(node, frame)
+    for (const news of session.takeNews()) this.#news(node, news)
     if (session.state === before) return
     log.info({ from: before, to: session.state, on: event.is, revision: session.confirmed?.revision }, 'sync')
+  }
+
+  #news(node: string, news: News): void {
+    const member = this.#member(node)
+    if (news.is === 'held') member.wanted.settle(news.key)
+    if (news.is === 'refused') {
+      const { reason } = standingOf(news.key, member.session, member.wanted) ?? {}
+      member.log.warn({ key: news.key, reason }, 'object refused')
+    }
+    this.#options.onNews?.(node, news)
   }
 
   #tick(): void {
@@ -182,7 +216,7 @@ export class SyncHub implements Service {
       const { wanted } = this.#member(node)
       const keys = this.#reselect.has(node) ? this.#select(node, wanted) : []
       for (const key of moved.get(node) ?? []) {
-        if (wanted.interest.has(key) && wanted.set(key, this.#options.catalog.get(key))) keys.push(key)
+        if (wanted.interest.has(key) && this.#want(node, wanted, key)) keys.push(key)
       }
       if (keys.length > 0) this.#deliver(node, { is: 'moved', keys })
     }
@@ -203,8 +237,17 @@ export class SyncHub implements Service {
     }
     return [
       ...gone.filter((key) => wanted.set(key, undefined)),
-      ...[...interest].filter((key) => wanted.set(key, catalog.get(key))),
+      ...[...interest].filter((key) => this.#want(node, wanted, key)),
     ]
+  }
+
+  /** Looks at the newest version of a key; returns whether that changes what the node should hold. */
+  #want(node: string, wanted: WantedSet, key: Key): boolean {
+    const before = wanted.withheld.has(key)
+    const changed = wanted.set(key, this.#options.catalog.get(key))
+    const after = wanted.withheld.has(key)
+    if (before !== after) this.#news(node, { is: after ? 'refused' : 'usable', key })
+    return changed
   }
 
   #forget(key: Key, node: string): void {

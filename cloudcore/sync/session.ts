@@ -30,7 +30,11 @@ export type SessionEvent =
   | { is: 'tick' }
 
 /** Something about an object at the edge that was not so before: `ms` from the change until it was held. */
-export type News = { is: 'held'; key: Key; ms: number } | { is: 'refused' | 'usable'; key: Key }
+export type News =
+  | { is: 'held'; key: Key; ms: number }
+  | { is: 'refused' | 'usable'; key: Key }
+  /** All that the edge refuses is known: what was said of any of its objects before may be wrong. */
+  | { is: 'sure' }
 
 /** Milliseconds without an answer to a question after which it is asked again. */
 const questionPatience = 20_000
@@ -259,7 +263,9 @@ export class Session {
     this.#patience.flight.begin(now)
     const landed = this.#land(frame.revision, now)
     if (frame.revision !== this.#heldAt || frame.digest !== this.#held.digest) return this.#compare(undefined, now)
+    const wasSure = this.isSure
     this.#news.push(...this.#refusals.heard(frame, landed))
+    if (this.isSure && !wasSure) this.#news.push({ is: 'sure' })
     // What is still on its way stood before the question that this answers: it is lost.
     const lost = this.#probed && frame.all === true
     if (lost) this.#probed = false

@@ -5,6 +5,7 @@ import type { Pack } from '@kedge/shared/packs'
 import { defaultLimits, type Limits } from './limits.ts'
 import { noteSize, packOf, sizeOf } from './packs.ts'
 import type { Wanted } from './sending.ts'
+import type { ObjectVersion } from './standing.ts'
 
 /** One version of an object, with the hash of what an edge would get of it. */
 export interface Version {
@@ -24,6 +25,8 @@ export class WantedSet implements Wanted {
   readonly #hashes = new Map<Key, Hash>()
   readonly #objects = new Map<Key, KubeObject>()
   readonly #digest = new RunningDigest()
+  /** The versions that nodes may still hold of what has changed. */
+  readonly #before = new Map<Key, { hash: Hash; version: ObjectVersion }>()
   readonly #withheld = new Map<Key, string>()
   readonly #largePack: number
 
@@ -64,9 +67,22 @@ export class WantedSet implements Wanted {
     return this.#withheld
   }
 
-  /** The version of a key that was looked at last. */
-  object(key: Key): KubeObject | undefined {
-    return this.#objects.get(key)
+  /** The version that the node should have. */
+  version(key: Key): ObjectVersion | undefined {
+    const object = this.#objects.get(key)
+    return object && versionIn(object)
+  }
+
+  /** The version that a content of the key is known by: the present one and the one before it are. */
+  versionOf(key: Key, hash: Hash): ObjectVersion | undefined {
+    if (this.#hashes.get(key) === hash) return this.version(key)
+    const before = this.#before.get(key)
+    return before?.hash === hash ? before.version : undefined
+  }
+
+  /** The node holds what it should: what came before is of no interest any more. */
+  settle(key: Key): void {
+    this.#before.delete(key)
   }
 
   /** Takes the newest version of a key, or its absence. Returns whether that changes what the node should hold. */
@@ -80,8 +96,15 @@ export class WantedSet implements Wanted {
 
   #take(key: Key, version: Version | undefined): boolean {
     const before = this.#hashes.get(key)
+    const object = this.#objects.get(key)
+    if (before !== undefined && object !== undefined && before !== version?.hash && !this.#before.has(key)) {
+      this.#before.set(key, { hash: before, version: versionIn(object) })
+    }
     if (version !== undefined) this.#objects.set(key, version.object)
-    else this.#objects.delete(key)
+    else {
+      this.#objects.delete(key)
+      this.#before.delete(key)
+    }
     if (before === version?.hash) return false
     if (before !== undefined) this.#digest.remove(before)
     if (version === undefined) this.#hashes.delete(key)
@@ -91,4 +114,8 @@ export class WantedSet implements Wanted {
     }
     return true
   }
+}
+
+function versionIn({ metadata }: KubeObject): ObjectVersion {
+  return { resourceVersion: metadata.resourceVersion, generation: metadata.generation }
 }
