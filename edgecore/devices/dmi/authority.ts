@@ -22,7 +22,9 @@ export function mended(socket: Socket): Duplex {
     if (ready.length > 0 && !duplex.push(ready)) socket.pause()
   })
   socket.once('end', () => duplex.push(null))
-  socket.once('error', (error) => duplex.destroy(error))
+  // A client that breaks off is no error here.
+  duplex.on('error', () => {})
+  socket.on('error', () => duplex.destroy())
   socket.once('close', () => duplex.destroy())
   return duplex
 }
@@ -31,6 +33,8 @@ export function mended(socket: Socket): Duplex {
 const prefaceBytes = 24
 const headBytes = 9
 const headers = 1
+/** No frame is longer: HTTP/2 ends a connection with one that is. */
+const maxFrame = 16_384
 const flags = { padded: 0x8, priority: 0x20 }
 
 /** Walks over the frames of a client's half of a connection. */
@@ -49,8 +53,9 @@ export class Mender {
       at += passed
       this.#pass -= passed
       if (this.#pass > 0 || data.length - at < headBytes) break
-      const end = at + headBytes + data.readUIntBE(at, 3)
-      if (data[at + 3] !== headers) this.#pass = end - at
+      const length = data.readUIntBE(at, 3)
+      const end = at + headBytes + length
+      if (data[at + 3] !== headers || length > maxFrame) this.#pass = end - at
       else if (end > data.length) break
       else {
         mendHeaders(data.subarray(at + headBytes, end), data[at + 4] ?? 0)

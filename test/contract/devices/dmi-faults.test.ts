@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { connect } from 'node:http2'
 import { createConnection, createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -178,4 +179,29 @@ test('garbage at the socket ends its connection and nothing else', async () => {
   await new Promise((resolve) => garbage.once('close', resolve))
   const it = await mapper()
   await it.report('lamp', { led: 'ON' })
+})
+
+test('a client that is killed in the midst of a request leaves edgecore as it was', async () => {
+  const { node, socket, mapper } = await start()
+  await node.apply(model(), lamp())
+  const it = await mapper()
+  for (let n = 0; n < 20; n++) {
+    const session = connect('http://localhost', { createConnection: () => createConnection(socket) })
+    session.on('error', () => {})
+    const path = '/v1beta1.DeviceManagerService/ReportDeviceStatus'
+    const request = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    })
+    request.on('error', () => {})
+    request.write(Buffer.of(0, 0, 0, 4, 0, 1, 2))
+    await new Promise<void>((resolve) =>
+      n % 2 ? session.once('remoteSettings', () => resolve()) : setImmediate(resolve),
+    )
+    session.destroy()
+  }
+  await it.report('lamp', { led: 'ON' })
+  expect(node.report('lamp')?.twins?.led?.reported?.value).toBe('ON')
 })
