@@ -29,9 +29,11 @@ export interface Patience {
   start: number
   desired: number
   stop: number
+  /** How long the first restart after a failure waits; each further one twice as long, up to five minutes. */
+  again: number
 }
 
-const defaultPatience: Patience = { start: 30_000, desired: 30_000, stop: 10_000 }
+export const defaultPatience: Patience = { start: 30_000, desired: 30_000, stop: 10_000, again: 2000 }
 
 export interface InstanceOptions {
   driver: Driver | LazyDriver
@@ -144,7 +146,8 @@ export class Instance {
 
   #hand(): void {
     const device = this.#device
-    if (device === undefined || this.#handing || this.#closed || Object.keys(this.#changes).length === 0) return
+    if (device === undefined || this.#handing || this.#closed || this.#restarting) return
+    if (Object.keys(this.#changes).length === 0) return
     const changes = this.#changes
     this.#changes = {}
     try {

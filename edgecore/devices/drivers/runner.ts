@@ -5,7 +5,7 @@ import type { Log } from '@kedge/shared/log'
 import { visible } from '@kedge/shared/twin'
 import type { Entry } from '../registry.ts'
 import type { Driver, DriverDevice, LazyDriver } from './driver.ts'
-import { type BaseHost, Instance, type Patience, type Shared } from './instance.ts'
+import { type BaseHost, defaultPatience, Instance, type Patience, type Shared } from './instance.ts'
 
 export interface RunnerOptions {
   /** The first that serves a device is taken. */
@@ -31,8 +31,8 @@ interface Running {
   retry: NodeJS.Timeout | undefined
 }
 
-/** Starting again after a failure: milliseconds. */
-const backoff = { base: 2000, cap: 300_000 }
+/** No restart waits longer than this, in milliseconds. */
+const longestWait = 300_000
 /** A driver that ran for so long, in milliseconds, is not failing again but anew. */
 const steady = 60_000
 
@@ -137,9 +137,11 @@ export class Runner {
     const { id } = running.entry
     running.attempt = attempt + 1
     const ended = this.#stopInstance(id, running) ?? this.#stopping.get(id) ?? Promise.resolve()
+    const { patience, random } = this.#options
+    const base = (patience?.again ?? defaultPatience.again) / 2
     // Half of it by chance: never at once, and not all at the same time.
-    const least = Math.min(backoff.cap, backoff.base * 2 ** Math.min(attempt, 30)) / 2
-    const wait = least + delay(attempt, { base: backoff.base / 2, cap: backoff.cap / 2 }, this.#options.random())
+    const half = { base, cap: longestWait / 2 }
+    const wait = delay(attempt, half, 1) + delay(attempt, half, random())
     void ended.then(() => {
       if (this.#running.get(id) !== running) return
       running.retry = setTimeout(() => this.#start(running), wait)
