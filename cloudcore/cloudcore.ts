@@ -4,7 +4,7 @@ import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { Histogram, metricsText } from '@kedge/shared/metrics'
-import { isKey, type Key, type KubeObject } from '@kedge/shared/objects'
+import { isKey, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { openStatusServer } from '@kedge/shared/status-server'
 import { Catalog } from './kube/catalog.ts'
@@ -14,8 +14,10 @@ import { ensureCrds } from './kube/crds.ts'
 import { DeviceWatch } from './kube/device-watch.ts'
 import { Freshest } from './kube/freshest.ts'
 import { Limiter } from './kube/limiter.ts'
+import { lostOf } from './kube/lost-status.ts'
 import { RefusalWriter } from './kube/refusal-writer.ts'
 import { StatusWriter } from './kube/status-writer.ts'
+import { twinPages } from './kube/twin-pages.ts'
 import { type BrokerSettings, brokerAccess } from './link/broker-access.ts'
 import { EmbeddedLink } from './link/embedded.ts'
 import { ExternalLink } from './link/external.ts'
@@ -24,6 +26,7 @@ import { cloudMetrics, heldBuckets } from './metrics.ts'
 import { NodeKeeper } from './nodes/node-keeper.ts'
 import { Presence } from './nodes/presence.ts'
 import { apiServerDir, type CloudcoreSettings, type KubernetesWay } from './settings.ts'
+import { Asks } from './sync/asks.ts'
 import { SyncHub } from './sync/hub.ts'
 import { Inbox } from './sync/inbox.ts'
 import { syncPages } from './sync/pages.ts'
@@ -108,7 +111,9 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     )
     const devices = add(new DeviceWatch({ catalog, presence, standing, grace: deviceGrace, log }))
     const conditionsFor = devices.conditionsFor.bind(devices)
-    const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor }))
+    const asks = add(new Asks({ send: (node, frame) => link.send(node, frame), clock, log }))
+    const ask = asks.ask.bind(asks)
+    const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask }))
     const refusals = add(new RefusalWriter({ ...writing, standing }))
     const inbox = new Inbox({ sink: writer, send: (node, frame) => link.send(node, frame), log })
 
@@ -116,6 +121,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     await catalog.ready
     await nodes.start()
     await devices.start((device) => writer.touch(device))
+    askForLost(catalog, asks)
     const link = add(
       await openLink(options, {
         onUp: (node) => {
@@ -125,15 +131,23 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
         onDown: (node) => {
           presence.disconnected(node)
           hub.down(node)
+          asks.down(node)
         },
-        onFrame: (node, frame) => (frame.is === 'reports' ? inbox.receive(node, frame) : hub.receive(node, frame)),
+        onFrame: (node, frame) => {
+          if (frame.is === 'reports') return inbox.receive(node, frame)
+          if (frame.is === 'have') asks.heard(node, frame)
+          hub.receive(node, frame)
+        },
         onMalformed: (node) => hub.malformed(node),
       }),
     )
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(cloudMetrics({ hub, link, counters, heldSeconds }))
-      const pages = syncPages(hub, clock)
+      const ofSync = syncPages(hub, clock)
+      const ofTwins = twinPages({ catalog, live: (device) => writer.live(device) })
+      // Values are for those who can log in here; names and versions for whoever may see the metrics.
+      const pages = (path: string, local: boolean) => ofSync(path) ?? (local ? ofTwins(path) : undefined)
       const status = add(await openStatusServer({ host, port, notReady: () => link.notReady(), metrics, pages }))
       log.info({ host, port: status.port }, 'metrics served')
     }
@@ -142,6 +156,19 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** What Kubernetes lacks of all that edges have reported, as far as can be seen when cloudcore starts. */
+function askForLost(catalog: Catalog, asks: Asks): void {
+  const objects = [...catalog.keys()].flatMap((key) => {
+    const { resource } = parseKey(key) ?? {}
+    const object = catalog.get(key)?.object
+    return object && (resource === 'pods' || resource === 'devices') ? [[resource, object] as const] : []
+  })
+  for (const { node, keys } of lostOf(objects)) {
+    if (keys === 'all') asks.askAll(node)
+    else for (const key of keys) asks.ask(node, key)
   }
 }
 

@@ -19,7 +19,7 @@ import { type EdgeParts, edgeMetrics } from './metrics.ts'
 import { type Pods, startPods } from './pods/pods.ts'
 import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
-import { reportsOn } from './reports/again.ts'
+import { allReported, reportsOn } from './reports/again.ts'
 import { careForBudget } from './reports/budget-care.ts'
 import { Drain } from './reports/drain.ts'
 import type { LinkBudget } from './reports/link-budget.ts'
@@ -265,7 +265,7 @@ function openCloud({
       if (frame.is === 'answered') drain.answered(frame)
       else if (frame.is !== 'tell') conversation.receive(frame)
       else if (frame.what === 'node') nodeStatus.again()
-      else if (frame.what === 'state') reportAgain(frame.keys ?? [])
+      else if (frame.what === 'state') reportAgain(frame.keys ?? allReported(known))
       else begin()
     },
     onMalformed: () => conversation.malformed(),

@@ -211,7 +211,7 @@ const Answered = z.object({
 const Tell = z.object({
   is: z.literal('tell'),
   what: z.enum(['node', 'all', 'state']),
-  /** The pods and devices of `state`. */
+  /** The pods and devices of `state`; all without them. */
   keys: z.array(KeyText).max(1000).optional(),
 })
 

@@ -8,6 +8,7 @@ import type { LiveDevice, StatusTwin } from './device-status.ts'
 import { DeviceWriter } from './device-writer.ts'
 import { EventWriter } from './event-writer.ts'
 import { GapWriter } from './gap-writer.ts'
+import { hasLost } from './lost-status.ts'
 import { PodWriter } from './pod-writer.ts'
 import { nodeOf } from './trim.ts'
 import type { WriterParts } from './writer-parts.ts'
@@ -23,6 +24,8 @@ export interface StatusWriterParts extends WriterParts {
   statusInterval: number
   /** What cloudcore has to say of a device with these twins. */
   conditionsFor: (device: KubeObject, twins: readonly StatusTwin[]) => Condition[]
+  /** Asks a node to report a pod or a device again. */
+  ask?: (node: string, key: Key) => void
 }
 
 /**
@@ -50,7 +53,7 @@ export class StatusWriter implements Service {
     this.#devices = new DeviceWriter(parts)
     this.#events = new EventWriter(parts)
     this.#gaps = new GapWriter(parts)
-    this.#unsubscribe = parts.catalog.onChange((change) => parts.freshest.caughtUp(change))
+    this.#unsubscribe = parts.catalog.onChange((change) => this.#changed(change))
     this.#stopped = new Promise((resolve) => {
       this.#stopNow = resolve
     })
@@ -96,6 +99,19 @@ export class StatusWriter implements Service {
     const { log } = this.#parts
     const writers = [this.#pods, this.#devices, this.#events, this.#gaps]
     await stopAll(writers, (error) => log.error({ error }, 'status writer stop'))
+  }
+
+  #changed(change: CatalogChange): void {
+    this.#parts.freshest.caughtUp(change)
+    const { key, after } = change
+    const isReported = key.startsWith('pods/') || key.startsWith('devices/')
+    if (isReported && after !== undefined && hasLost(change)) this.#ask(key, after)
+  }
+
+  /** What cloudcore remembers itself need not be asked for. */
+  #ask(key: Key, object: KubeObject): void {
+    const node = nodeOf(object)
+    if (node !== undefined && this.#devices.live(key) === undefined) this.#parts.ask?.(node, key)
   }
 
   /** Before the catalog knows every kind, what is missing in it proves nothing. */

@@ -53,6 +53,12 @@ export class Api {
     return this.#kube.call({ method: 'PATCH', path: pathOf(key), body, type })
   }
 
+  /** A merge patch of the status subresource. */
+  async patchStatus(key: string, status: unknown): Promise<Body> {
+    const type = 'application/merge-patch+json'
+    return ok(await this.#kube.call({ method: 'PATCH', path: `${pathOf(key)}/status`, body: { status }, type }))
+  }
+
   async patch(key: string, body: unknown): Promise<Body> {
     return ok(await this.tryPatch(key, body))
   }
