@@ -12,6 +12,7 @@ import { openStatusServer } from '@kedge/shared/status-server'
 import { version } from '@kedge/shared/version'
 import { controlPath } from './control/path.ts'
 import { openControl } from './control/server.ts'
+import { driverOptions } from './devices/drivers/named.ts'
 import { type Devices, startDevices } from './devices/host.ts'
 import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
 import { CloudLink } from './link/link.ts'
@@ -46,7 +47,14 @@ export interface EdgecoreOptions {
     Partial<
       Pick<
         EdgecoreSettings,
-        'commitInterval' | 'outboxBytes' | 'outboxAge' | 'linkBudget' | 'dmiSocket' | 'cloudKeepAlive'
+        | 'commitInterval'
+        | 'outboxBytes'
+        | 'outboxAge'
+        | 'linkBudget'
+        | 'dmiSocket'
+        | 'cloudKeepAlive'
+        | 'driver'
+        | 'webhookAddress'
       >
     > &
     CloudAccessSettings &
@@ -129,7 +137,9 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const { mqttHost: host, dmiSocket, data } = settings
     const port = before?.mqttPort ?? settings.mqttPort
     const dmi = dmiSocket ? { socket: dmiSocket, data } : undefined
-    const devices = add(await startDevices({ ...common, host, port, mqtt: settings, dmi, random }))
+    const devices = add(
+      await startDevices({ ...common, host, port, mqtt: settings, dmi, random, ...driverOptions(settings) }),
+    )
     add(await openControl({ path: controlPath(data), devices, log }))
     const pods = add(
       startPods({
@@ -148,7 +158,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
         ? undefined
         : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus, care }))
     if (settings.metricsAddress !== null) {
-      const parts: EdgeParts = { objects, outbox, clock, cloud }
+      const parts: EdgeParts = { objects, outbox, clock, cloud, devices }
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(edgeMetrics(parts))
       const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))

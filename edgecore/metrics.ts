@@ -1,6 +1,7 @@
 import type { Clock } from '@kedge/shared/clock'
 import { type Metric, single } from '@kedge/shared/metrics'
 import { resources } from '@kedge/shared/objects'
+import type { Devices } from './devices/host.ts'
 import type { Cloud } from './edgecore.ts'
 import { outboxMetrics } from './outbox-metrics.ts'
 import type { Objects } from './store/objects.ts'
@@ -12,10 +13,11 @@ export interface EdgeParts {
   clock: Clock
   /** Undefined for a node that runs alone. */
   cloud: Pick<Cloud, 'link' | 'inSync' | 'budget'> | undefined
+  devices: Pick<Devices, 'drivers'>
 }
 
 /** What edgecore says of itself to Prometheus. */
-export function edgeMetrics({ objects, outbox, clock, cloud }: EdgeParts): Metric[] {
+export function edgeMetrics({ objects, outbox, clock, cloud, devices }: EdgeParts): Metric[] {
   const gauge = (name: string, help: string, read: () => number) => single({ name, help, type: 'gauge' }, read)
   const counter = (name: string, help: string, read: () => number) => single({ name, help, type: 'counter' }, read)
   return [
@@ -55,5 +57,13 @@ export function edgeMetrics({ objects, outbox, clock, cloud }: EdgeParts): Metri
       'Frames that could not be read',
       () => cloud?.link.traffic.malformed ?? 0,
     ),
+    gauge('kedge_edge_driver_devices', 'Devices that a driver serves', () => devices.drivers.size),
+    {
+      name: 'kedge_edge_driver_failures_total',
+      help: 'What went wrong with the driver of a device, by device; those without a failure are left out',
+      type: 'counter',
+      labels: ['device'],
+      read: () => [...devices.drivers.failures].map(([device, value]) => ({ labels: { device }, value })),
+    },
   ]
 }

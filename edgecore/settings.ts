@@ -18,6 +18,7 @@ import {
 import { program, type Values } from '@kedge/shared/settings'
 import { isNodeName } from '@kedge/shared/topics'
 import { type AccessSettings, accessFaults } from './devices/access-settings.ts'
+import { namedDrivers } from './devices/drivers/named.ts'
 
 const nodeName = valueType(
   'NAME',
@@ -87,6 +88,15 @@ export const edgecoreProgram = program({
     },
     mqttUsername: { type: text, help: 'Name of edgecore at that broker' },
     mqttPasswordFile: { type: path, help: 'File with its password' },
+    driver: {
+      type: namedDrivers,
+      help: 'Drivers that are not built in, by the protocolName that chooses them: acme=@acme/driver or acme=./driver.js; NAME=none turns a built-in one off; several with commas between them',
+    },
+    webhookAddress: {
+      type: addressOrOff,
+      default: '127.0.0.1:8389',
+      help: 'Where devices with a webhook call; listened on only while there is one, or off',
+    },
     dmiSocket: {
       type: dmiSocket,
       default: 'auto',

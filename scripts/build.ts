@@ -39,8 +39,8 @@ export function buildOptions(name: ProgramName): BuildOptions & { metafile: true
     target: 'node20',
     // The client library loads undici for what Kedge does not use: 14 MB resident.
     alias: { undici: join(root, 'cloudcore/kube/undici-unused.ts') },
-    // A native addon: it stays in node_modules.
-    external: ['better-sqlite3', 'better-sqlite3-13'],
+    // Native addons: they stay in node_modules. Without serialport there is no Modbus on serial lines, and that is all.
+    external: ['better-sqlite3', 'better-sqlite3-13', 'serialport'],
     banner: { js: banner },
     define: { KEDGE_VERSION: JSON.stringify(version()) },
     minifyWhitespace: true,

@@ -2,8 +2,9 @@ import { createRequire } from 'node:module'
 import { isAbsolute, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { codeOf } from '@kedge/shared/errors'
-import { valueType } from '@kedge/shared/setting-types'
-import type { NamedDriver } from './catalog.ts'
+import { type Address, valueType } from '@kedge/shared/setting-types'
+import { driversOf, type NamedDriver } from './catalog.ts'
+import type { LazyDriver } from './driver.ts'
 
 /** `NAME=PACKAGE`, `NAME=./file.js` or `NAME=none`, several with commas between them. */
 export const namedDrivers = valueType(
@@ -34,4 +35,14 @@ export async function importDriver(from: string): Promise<unknown> {
     if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error
     return import(pathToFileURL(here.resolve(from)).href)
   }
+}
+
+/** What the settings say of drivers, in the form in which the devices are started with it. */
+export function driverOptions(settings: { driver?: NamedDriver[] | undefined; webhookAddress?: Address | null }): {
+  drivers: LazyDriver[]
+  webhookAddress?: Address | null
+} {
+  const { driver = [], webhookAddress } = settings
+  const drivers = driversOf(driver, importDriver)
+  return webhookAddress === undefined ? { drivers } : { drivers, webhookAddress }
 }
