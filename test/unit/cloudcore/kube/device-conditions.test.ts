@@ -44,6 +44,18 @@ test.each<[string, Partial<DeviceFacts>, string, string]>([
     'ModelInvalid',
   ],
   ['the device itself is wrong', { device: device({ properties: [{}] }) }, 'False', 'Invalid'],
+  [
+    'the node cannot use it',
+    { sync: { state: 'refused', reason: 'no', wanted: { generation: 3 } } },
+    'False',
+    'RefusedByNode',
+  ],
+  [
+    'the node cannot use its model',
+    { modelSync: { state: 'refused', reason: 'no', wanted: { generation: 1 } } },
+    'False',
+    'ModelRefusedByNode',
+  ],
   ['the node is out of reach', { node: 'disconnected' }, 'Unknown', 'NodeDisconnected'],
 ])('Ready when %s', (_, over, status, reason) => {
   expect(readyOf(over)).toMatchObject({ status, reason, observedGeneration: 3 })
@@ -74,4 +86,21 @@ test('InSync compares what is desired with what is reported', () => {
   expect(inSync({ device: asked })).toMatchObject({ status: 'False', message: expect.stringContaining('target') })
   expect(inSync({ device: asked, twins: twins('20') })).toMatchObject({ status: 'False' })
   expect(inSync({ device: asked, twins: twins('21') })).toMatchObject({ status: 'True' })
+})
+
+test.each<[string, DeviceFacts['sync'], object | undefined]>([
+  ['nothing is known', undefined, undefined],
+  ['it is on its way', { state: 'sending', wanted: { generation: 3 } }, undefined],
+  ['its node holds it', { state: 'held', wanted: { generation: 3 } }, { status: 'True', reason: 'Held' }],
+  ['its node holds another generation', { state: 'held', wanted: { generation: 2 } }, undefined],
+  ['its node is away', { state: 'waiting', wanted: { generation: 3 } }, { status: 'False', reason: 'NodeAway' }],
+  [
+    'its node cannot use it',
+    { state: 'refused', reason: 'no such type', wanted: { generation: 3 } },
+    { status: 'False', reason: 'Refused', message: 'the node cannot use the device: no such type' },
+  ],
+])('Synced when %s', (_, sync, condition) => {
+  const held = conditionOf({ conditions: deviceConditions(facts({ sync })) }, 'Synced')
+  if (condition === undefined) expect(held).toBeUndefined()
+  else expect(held).toMatchObject({ ...condition, observedGeneration: 3 })
 })
