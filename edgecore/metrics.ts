@@ -1,6 +1,7 @@
 import type { Clock } from '@kedge/shared/clock'
 import { type Metric, single } from '@kedge/shared/metrics'
 import { resources } from '@kedge/shared/objects'
+import { mapperMetrics } from './devices/dmi/metrics.ts'
 import type { Devices } from './devices/host.ts'
 import type { Cloud } from './edgecore.ts'
 import { outboxMetrics } from './outbox-metrics.ts'
@@ -13,7 +14,7 @@ export interface EdgeParts {
   clock: Clock
   /** Undefined for a node that runs alone. */
   cloud: Pick<Cloud, 'link' | 'inSync' | 'budget'> | undefined
-  devices: Pick<Devices, 'drivers'>
+  devices: Pick<Devices, 'drivers' | 'mappers'>
 }
 
 /** What edgecore says of itself to Prometheus. */
@@ -29,6 +30,7 @@ export function edgeMetrics({ objects, outbox, clock, cloud, devices }: EdgePart
       read: () => resources.map((resource) => ({ labels: { resource }, value: objects.list(resource).length })),
     },
     ...outboxMetrics({ outbox, clock }),
+    ...mapperMetrics(() => devices.mappers),
     gauge('kedge_edge_link_budget_bytes', 'Bytes a day for the link; 0 without a budget', () => {
       return cloud?.budget?.limit ?? 0
     }),

@@ -12,6 +12,7 @@ import { type DeviceBroker, openDeviceBroker } from './broker.ts'
 import { BrokerAccess, credentials } from './broker-access.ts'
 import type { LinkPatience } from './dmi/link.ts'
 import { Mapping } from './dmi/mapping.ts'
+import type { MapperCounts } from './dmi/metrics.ts'
 import { builtInDrivers } from './drivers/catalog.ts'
 import type { Driver, LazyDriver } from './drivers/driver.ts'
 import type { Patience } from './drivers/instance.ts'
@@ -53,8 +54,8 @@ export interface Devices extends Service {
   readonly port: number
   /** Where gRPC mappers register; undefined where they cannot. */
   readonly mapperSocket: string | undefined
-  /** How many mappers have registered, and how many of them can be reached; undefined where they cannot register. */
-  readonly mappers: { readonly registered: number; readonly reached: number } | undefined
+  /** Undefined where mappers cannot register. */
+  readonly mappers: MapperCounts | undefined
   /** How many devices have a driver, and how often the driver of which device failed. */
   readonly drivers: { readonly size: number; readonly failures: ReadonlyMap<string, number> }
   /** The port of the webhooks, while a device needs them. */

@@ -233,7 +233,9 @@ export class Mapper {
     const wait = delay(attempts, backoff, random())
     this.#failing.set(device, { attempts: attempts + 1, timer: setTimeout(() => this.wake(device), wait) })
     if (ended.is === 'late') onFailed(device, 'the mapper did not answer in time')
-    if (ended.is === 'refused') onFailed(device, ended.reason)
+    // A connection that breaks shows in other ways; a mapper that goes on saying so does not.
+    const isTold = ended.is === 'refused' || (ended.is === 'unreachable' && attempts > 0 && this.#link.up)
+    if (isTold) onFailed(device, ended.reason)
   }
 
   #up(): void {

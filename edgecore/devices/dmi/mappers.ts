@@ -7,6 +7,7 @@ import { type Candidate, choose } from './choice.ts'
 import { type WireDevice, type WireModel, wireDevice, wireModel } from './describe.ts'
 import type { LinkPatience } from './link.ts'
 import { Mapper } from './mapper.ts'
+import type { MapperCounts } from './metrics.ts'
 import type { MapperInfo } from './requests.ts'
 import { Slots } from './slots.ts'
 import type { MapperRow, MapperTable } from './table.ts'
@@ -54,6 +55,7 @@ export class Mappers {
   /** Devices shown as unhealthy because of their mapper. */
   readonly #shown = new Set<string>()
   readonly #door = new Slots(1)
+  #failures = 0
   #started = false
   #stopped = false
 
@@ -78,10 +80,9 @@ export class Mappers {
     return problem === undefined && choose(device, this.#mappers.values()) !== undefined
   }
 
-  /** How many mappers have registered, and how many of them can be reached. */
-  get counts(): { registered: number; reached: number } {
+  get counts(): MapperCounts {
     const all = [...this.#mappers.values()]
-    return { registered: all.length, reached: all.filter(({ isUp }) => isUp).length }
+    return { registered: all.length, reached: all.filter(({ isUp }) => isUp).length, failures: this.#failures }
   }
 
   /** A device changed, came or went. */
@@ -114,15 +115,14 @@ export class Mappers {
     await store.commit(() => {
       for (const { name } of gone) table.drop(name)
       table.put(row)
-      if (!withData) return
-      table.dropDevices(row.name)
       for (const { described } of wants) table.putDevice(row.name, `${described.namespace}/${described.name}`)
     })
     const { name, protocol, version, address } = row
     log.info({ mapper: name, protocol, version, address, devices: wants.length }, 'mapper registered')
     for (const each of gone) this.#drop(each)
     if (before) this.#drop(before)
-    const mapper = this.#add(row, withData ? [] : (before?.told ?? []))
+    // What it was told before and is not given now goes by calls: it may still have that.
+    const mapper = this.#add(row, before?.told ?? [])
     mapper.gave(wants)
     if (this.#started && !this.#stopped) mapper.start()
     devices.reattach(this.#idsOf([protocol, before?.protocol, ...gone.map((each) => each.protocol)]))
@@ -189,6 +189,7 @@ export class Mappers {
   }
 
   #failed(id: string, reason: string): void {
+    this.#failures++
     const entry = this.#options.devices.get(id)
     if (entry === undefined) return
     this.#options.devices.warn(entry, 'MapperFailed', reason)

@@ -61,8 +61,4 @@ export class MapperTable {
   dropDevice(mapper: string, device: string): void {
     this.#dropDevice.run(mapper, device)
   }
-
-  dropDevices(mapper: string): void {
-    this.#dropDevices.run(mapper)
-  }
 }

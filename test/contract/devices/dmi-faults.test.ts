@@ -51,6 +51,20 @@ test('a mapper that crashes is sought, and told again of what it may have lost',
   expect(it.models.has('default/room')).toBe(true)
 })
 
+test('a mapper that registers again while it runs hears of what was removed meanwhile', async () => {
+  const { node, mapper } = await start()
+  await node.apply(model(), lamp(), lamp({}, 'gone'))
+  const it = await mapper()
+  it.crash()
+  await node.drop('devices/default/gone')
+  await it.serve()
+  await it.register()
+  await eventually(() => !it.devices.has('default/gone'))
+  expect([...it.devices.keys()]).toEqual(['default/lamp'])
+  const rows = node.store.db.prepare('SELECT device FROM mapper_devices').pluck()
+  await eventually(() => rows.all().join() === 'default/lamp')
+})
+
 test('a mapper that dies during a call gets it again', async () => {
   const { node, mapper } = await start()
   await node.apply(model(), lamp())
@@ -103,6 +117,7 @@ test('a call that hangs or is refused shows on its device alone, and is tried ag
     'hung: mapper mapper: the mapper did not answer in time',
   ])
   expect(node.report('good')?.state).toBeUndefined()
+  expect(node.devices.mappers?.failures).toBeGreaterThanOrEqual(2)
   open()
   it.answer = () => undefined
   await eventually(() => ['hung', 'bad'].every((name) => it.desired(`default/${name}`, 'led') === 'ON'))
