@@ -7,27 +7,8 @@ import { defaultLimits, type Limits } from './limits.ts'
 import { Patience } from './patience.ts'
 import { Refusals } from './refusals.ts'
 import { Sending, type Wanted } from './sending.ts'
+import { type SessionEvent, type SessionState, type SessionStep, sessionTable } from './session-table.ts'
 import { Since } from './since.ts'
-
-/**
- * away: no link. silent: linked, the edge has not said what it holds. comparing: it was asked what that is. level: it
- * holds what it should. changing: changes are on their way.
- */
-export type SessionState = 'away' | 'silent' | 'comparing' | 'level' | 'changing'
-
-export type SessionEvent =
-  | { is: 'up' }
-  | { is: 'down' }
-  | Frame<'have'>
-  | Frame<'buckets'>
-  | Frame<'inventory'>
-  | Frame<'applied'>
-  | Frame<'kept'>
-  /** These keys of the wanted set moved. */
-  | { is: 'moved'; keys: Iterable<Key> }
-  /** The edge sent something that is no frame. */
-  | { is: 'malformed' }
-  | { is: 'tick' }
 
 /** Something about an object at the edge that was not so before: `ms` from the change until it was held. */
 export type News =
@@ -42,7 +23,6 @@ const questionPatience = 20_000
 const flightPatience = 60_000
 
 type Handler = (event: never, now: number) => DownFrame[]
-type Table = Record<SessionState, Record<SessionEvent['is'], Handler>>
 
 /** The newest version of the protocol that both ends speak; undefined when there is none. */
 export function commonProtocol({ protocol, speaks = protocol }: Frame<'have'>): number | undefined {
@@ -52,7 +32,7 @@ export function commonProtocol({ protocol, speaks = protocol }: Frame<'have'>): 
 
 /**
  * The cloud's side of the sync conversation with one node. No I/O, no clock, no randomness: an event goes in, frames to
- * send come out. The table of states and events is `docs/PROTOCOL.md`'s, cell by cell.
+ * send come out.
  *
  * Invariants:
  * - `held` is what the edge has confirmed, at `heldAt`; it is known in the states level and changing.
@@ -87,7 +67,7 @@ export class Session {
 
   /** Takes an event; returns the frames to send, in order. `now` is monotonic milliseconds. */
   on(event: SessionEvent, now: number): DownFrame[] {
-    const handle = this.#table[this.state][event.is] as (event: SessionEvent, now: number) => DownFrame[]
+    const handle = this.#steps[sessionTable[this.state][event.is]] as (event: SessionEvent, now: number) => DownFrame[]
     return handle.call(this, event, now)
   }
 
@@ -118,29 +98,21 @@ export class Session {
     return news
   }
 
-  // `up` on a linked session: the node came back before its old connection was known to be gone.
-  // biome-ignore format: one row per state
-  readonly #table: Table = {
-    away: {
-      up: this.#up, down: this.#nothing, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
-      applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#nothing, tick: this.#nothing,
-    },
-    silent: {
-      up: this.#up, down: this.#down, have: this.#answer, buckets: this.#nothing, inventory: this.#nothing,
-      applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#nothing, tick: this.#nothing,
-    },
-    comparing: {
-      up: this.#up, down: this.#down, have: this.#answerNew, buckets: this.#buckets, inventory: this.#inventory,
-      applied: this.#nothing, kept: this.#nothing, moved: this.#note, malformed: this.#compare, tick: this.#askAgain,
-    },
-    level: {
-      up: this.#up, down: this.#down, have: this.#answerNew, buckets: this.#nothing, inventory: this.#nothing,
-      applied: this.#applied, kept: this.#nothing, moved: this.#moved, malformed: this.#compare, tick: this.#confirm,
-    },
-    changing: {
-      up: this.#up, down: this.#down, have: this.#answerNew, buckets: this.#nothing, inventory: this.#nothing,
-      applied: this.#applied, kept: this.#kept, moved: this.#moved, malformed: this.#compare, tick: this.#confirm,
-    },
+  readonly #steps: Record<SessionStep, Handler> = {
+    '–': this.#nothing,
+    greet: this.#up,
+    leave: this.#down,
+    answer: this.#answer,
+    'answer new': this.#answerNew,
+    note: this.#note,
+    send: this.#moved,
+    compare: this.#compare,
+    narrow: this.#buckets,
+    know: this.#inventory,
+    land: this.#applied,
+    keep: this.#kept,
+    'ask again': this.#askAgain,
+    confirm: this.#confirm,
   }
 
   #nothing(): DownFrame[] {

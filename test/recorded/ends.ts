@@ -1,4 +1,5 @@
-import { Session, type SessionEvent } from '@kedge/cloudcore/sync/session'
+import { Session } from '@kedge/cloudcore/sync/session'
+import type { SessionEvent } from '@kedge/cloudcore/sync/session-table'
 import { WantedSet } from '@kedge/cloudcore/sync/wanted'
 import { migrate } from '@kedge/edgecore/store/migrations'
 import { Objects } from '@kedge/edgecore/store/objects'
