@@ -82,7 +82,7 @@ export interface RunningEdgecore extends Edgecore {
 /** Starts edgecore over its store, and again over a new one when that has to be opened anew. */
 export async function startEdgecore(options: EdgecoreOptions): Promise<RunningEdgecore> {
   const { settings, log, claim } = options
-  const { commitInterval = 0 } = settings
+  const { commitInterval } = settings
   const clock = new NodeClock({ system: options.clock, synchronized: () => existsSync(synchronizedFile) })
   const running = await renewing<Edgecore>({
     open: (damaged) => Store.open({ path: databasePath(settings.data), commitInterval, claim, clock, log, damaged }),
@@ -158,7 +158,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
         ? undefined
         : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus, care }))
     if (settings.metricsAddress !== null) {
-      const parts: EdgeParts = { objects, outbox, clock, cloud, devices }
+      const parts: EdgeParts = { store, objects, outbox, clock, cloud, devices }
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(edgeMetrics(parts))
       const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))

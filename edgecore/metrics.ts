@@ -5,10 +5,13 @@ import { mapperMetrics } from './devices/dmi/metrics.ts'
 import type { Devices } from './devices/host.ts'
 import type { Cloud } from './edgecore.ts'
 import { outboxMetrics } from './outbox-metrics.ts'
+import { storageMetrics } from './storage-metrics.ts'
 import type { Objects } from './store/objects.ts'
 import type { Outbox } from './store/outbox.ts'
+import type { Store } from './store/store.ts'
 
 export interface EdgeParts {
+  store: Store
   objects: Objects
   outbox: Outbox
   clock: Clock
@@ -18,7 +21,7 @@ export interface EdgeParts {
 }
 
 /** What edgecore says of itself to Prometheus. */
-export function edgeMetrics({ objects, outbox, clock, cloud, devices }: EdgeParts): Metric[] {
+export function edgeMetrics({ store, objects, outbox, clock, cloud, devices }: EdgeParts): Metric[] {
   const gauge = (name: string, help: string, read: () => number) => single({ name, help, type: 'gauge' }, read)
   const counter = (name: string, help: string, read: () => number) => single({ name, help, type: 'counter' }, read)
   return [
@@ -30,6 +33,7 @@ export function edgeMetrics({ objects, outbox, clock, cloud, devices }: EdgePart
       read: () => resources.map((resource) => ({ labels: { resource }, value: objects.list(resource).length })),
     },
     ...outboxMetrics({ outbox, clock }),
+    ...storageMetrics(store),
     ...mapperMetrics(() => devices.mappers),
     gauge('kedge_edge_link_budget_bytes', 'Bytes a day for the link; 0 without a budget', () => {
       return cloud?.budget?.limit ?? 0

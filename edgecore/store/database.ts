@@ -25,7 +25,10 @@ export function openDatabase(path: string, log: Log): Database {
   const bytes = existsSync(path) ? statSync(path).size : 0
   const db = new Database(path)
   try {
+    // Only a new file takes it: small pages are a third of the bytes for an SD card, since a commit writes whole ones.
+    db.pragma('page_size = 1024')
     db.pragma('journal_mode = WAL')
+    db.pragma('wal_autocheckpoint = 4000')
     db.pragma('synchronous = FULL')
     db.pragma('busy_timeout = 5000')
     db.pragma('foreign_keys = ON')

@@ -45,6 +45,7 @@ export function replaceDamaged(path: string, { error, now, log }: { error: unkno
   const db = new Database(successorOf(path))
   let damage: Damage
   try {
+    db.pragma('page_size = 1024')
     db.pragma('synchronous = FULL')
     damage = fill(db, path, { at: now, reason: explain(error), aside })
   } finally {

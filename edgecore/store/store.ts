@@ -5,6 +5,7 @@ import { explain, UserError } from '@kedge/shared/errors'
 import { GroupCommit } from '@kedge/shared/group-commit'
 import type { Log } from '@kedge/shared/log'
 import type { Database } from '@kedge/shared/sqlite'
+import { type CommitInterval, CommitPace } from './commit-pace.ts'
 import { CorruptDatabase, closeQuietly, openDatabase } from './database.ts'
 import { diagnose, faultOfWriting, faultReason, StorageError, type StorageFault } from './faults.ts'
 import { openInMemory } from './memory.ts'
@@ -21,8 +22,8 @@ export interface StoreOptions {
   log: Log
   /** Called before the database is opened for writing; throws when that may not be. */
   claim?: (() => void) | undefined
-  /** Least milliseconds between two commits of writes that are `spaced`. */
-  commitInterval?: number
+  /** How far apart commits of `spaced` writes lie; `auto` unless given. */
+  commitInterval?: CommitInterval | undefined
   /** An error that its file gave before: it is replaced, whatever a check of it says now. */
   damaged?: unknown
   /** Milliseconds between two tries while the disk takes no write. */
@@ -30,8 +31,8 @@ export interface StoreOptions {
 }
 
 /**
- * How long a write may wait for company. `now`: not beyond this turn of the event loop. `spaced`: until `commitInterval`
- * is over since the last commit. `lazy`: a second, for what nobody waits for.
+ * How long a write may wait for company. `now`: not beyond this turn of the event loop. `spaced`: as `CommitPace`
+ * says. `lazy`: a second, for what nobody waits for.
  */
 export type Urgency = 'now' | 'spaced' | 'lazy'
 
@@ -51,18 +52,19 @@ export class Store {
   readonly db: Database
   readonly inMemory: boolean
   readonly path: string
-  /** Commits so far that wrote something or not. */
+  /** Commits so far. */
   commits = 0
   readonly #options: StoreOptions
   readonly #group: GroupCommit
   readonly #listeners: (() => void)[] = []
   #fault: StorageFault | undefined
-  #lastCommitAt = Number.NEGATIVE_INFINITY
+  readonly #pace: CommitPace
   #retry: NodeJS.Timeout | undefined
   #closed = false
 
   private constructor(options: StoreOptions, db: Database, fault?: StorageFault) {
     this.#options = options
+    this.#pace = new CommitPace(options.commitInterval ?? 'auto')
     this.path = options.path
     this.inMemory = fault !== undefined
     this.db = watched(db, (error) => this.#met(error))
@@ -108,7 +110,7 @@ export class Store {
   #mayWait(urgency: Urgency): number {
     if (urgency === 'now') return 0
     if (urgency === 'lazy') return lazyMs
-    return this.#lastCommitAt + (this.#options.commitInterval ?? 0) - this.#options.clock.monotonic()
+    return this.#pace.wait(this.#options.clock.monotonic())
   }
 
   /** What keeps this store from its work, or undefined. */
@@ -138,7 +140,7 @@ export class Store {
 
   #committed(): void {
     this.commits += 1
-    this.#lastCommitAt = this.#options.clock.monotonic()
+    this.#pace.committed(this.#options.clock.monotonic())
   }
 
   /** Somebody met an error of the database. */

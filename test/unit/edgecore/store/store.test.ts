@@ -35,7 +35,7 @@ describe('commit', () => {
     store.db.pragma('wal_checkpoint(TRUNCATE)')
     await Promise.all(['a', 'b', 'c'].map((name) => store.commit(() => setMeta(store.db, name, '1'))))
     // One transaction writes the page that the three share once: a header of 32 bytes and one frame.
-    expect(statSync(`${path}-wal`).size).toBe(32 + 24 + 4096)
+    expect(statSync(`${path}-wal`).size).toBe(32 + 24 + 1024)
     expect(getMeta(store.db, 'c')).toBe('1')
   })
 
@@ -86,7 +86,7 @@ describe('a database that fails its check after an unclean stop', () => {
     store.db.close()
     opened.pop()
     const bytes = readFileSync(path)
-    for (let at = 4096; at < bytes.length; at += 4096) bytes.fill(0x5a, at, at + 512)
+    for (let at = 1024; at < bytes.length; at += 1024) bytes.fill(0x5a, at, at + 512)
     writeFileSync(path, bytes)
 
     const fresh = open()
