@@ -31,6 +31,8 @@ export class Outlet {
   readonly #queue = new OutQueue(maxQueued)
   /** Bytes of the packet that is with the socket. */
   #sending = 0
+  /** Packets handed to the socket so far. */
+  #handed = 0
   #progress = ''
 
   constructor(options: OutletOptions) {
@@ -58,7 +60,7 @@ export class Outlet {
   /** Cuts the connection when not a byte has left it since the last look, although some should have. */
   look(): void {
     const { bytesWritten, writableLength, _handle } = this.#options.client.conn as Sending
-    const progress = `${bytesWritten} ${writableLength} ${_handle?.writeQueueSize}`
+    const progress = `${this.#handed} ${bytesWritten} ${writableLength} ${_handle?.writeQueueSize}`
     const stuck = this.#sending > 0 && progress === this.#progress
     this.#progress = progress
     if (stuck) this.#options.cut(`it has not read for a while, ${this.bytes} bytes wait for it`)
@@ -69,6 +71,7 @@ export class Outlet {
     const payload = this.#queue.shift()
     if (payload === undefined) return
     this.#sending = payload.length
+    this.#handed++
     const topic = linkTopic(client.id, 'down')
     const packet = { cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false } as const
     client.publish(packet, () => {

@@ -42,6 +42,8 @@ const defaultKeepAlive = 30_000
 /** The largest that fits into a CONNECT packet, in seconds (MQTT 3.1.1, 3.1.2.10). */
 const longestKeepAlive = 65_535
 const connectTimeout = 10_000
+/** Milliseconds that a stop waits for the broker to take what was sent. */
+const stopGrace = 1000
 
 /**
  * The one outbound connection to the cloud. Every try is a new MQTT client with a clean session: what a former
@@ -120,6 +122,7 @@ export class CloudLink implements Service {
         will: { topic: alive, payload: Buffer.from('0'), qos: 1, retain: true },
       })
       let reason = 'closed by the other side'
+      let farewell: NodeJS.Timeout | undefined
       const abort = () => {
         if (!this.#up) {
           client.end(true)
@@ -128,6 +131,8 @@ export class CloudLink implements Service {
         // A clean disconnect sends no last will: say it in its place.
         client.publish(alive, '0', { qos: 1, retain: true })
         client.end(false)
+        // It waits for the broker, which a dead connection would make it do for long.
+        farewell = setTimeout(() => client.stream.destroy(), stopGrace)
       }
       signal.addEventListener('abort', abort, { once: true })
       client.on('error', (error) => {
@@ -154,6 +159,7 @@ export class CloudLink implements Service {
       client.on('message', (_topic, payload) => this.#receive(payload))
       client.on('close', () => {
         signal.removeEventListener('abort', abort)
+        clearTimeout(farewell)
         const connected = this.#up
         this.#up = false
         this.#client = undefined

@@ -3,6 +3,7 @@ import { CloudLink } from '@kedge/edgecore/link/link'
 import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
 import { afterEach, expect, test } from 'vitest'
+import { eventually } from '../../../support/eventually.ts'
 
 const servers: net.Server[] = []
 
@@ -64,4 +65,24 @@ test('an answer that arrives after the stop is nothing', async () => {
   })
   let under: ReturnType<typeof link>
   await stopped
+})
+
+test('a stop on a connection that has died ends soon', async () => {
+  const suback = Buffer.from([0x90, 3, 0, 0, 1])
+  const { cloudLink, ups } = link(
+    await broker((socket) => {
+      socket.write(connack)
+      // Answers the subscription and then nothing more.
+      socket.on('data', (bytes) => {
+        const at = bytes.indexOf(0x82)
+        if (at >= 0) socket.write(Buffer.concat([suback.subarray(0, 2), bytes.subarray(at + 2, at + 4), Buffer.of(1)]))
+      })
+    }),
+  )
+  cloudLink.start()
+  await eventually(() => ups() === 1)
+  const began = performance.now()
+  await cloudLink.stop()
+  // Without a limit it is the keep-alive that ends it, after 45 s.
+  expect(performance.now() - began).toBeLessThan(20_000)
 })
