@@ -77,10 +77,9 @@ function check({ authorize }: HandlerOptions, user: User, attributes: Attributes
 function verbOf(method: string, target: ResourceTarget, query: URLSearchParams): string {
   const collection = target.name === ''
   switch (method) {
-    case 'GET':
-    case 'HEAD': {
+    case 'GET': {
       const watch = query.get('watch')
-      if (target.watch || (watch !== null && watch !== '0' && watch !== 'false')) return 'watch'
+      if (target.watch || (collection && watch !== null && watch !== '0' && watch !== 'false')) return 'watch'
       return collection ? 'list' : 'get'
     }
     case 'POST':

@@ -1,36 +1,44 @@
 import * as z from 'zod'
 import type { KubeObject } from '../objects.ts'
+import { notSupported } from './causes.ts'
 import { fromStorage } from './convert.ts'
 import { terminate } from './lifecycle.ts'
-import { conflict, forbidden, invalidOptions, notFound, successStatus } from './status.ts'
+import { int } from './request.ts'
+import { asObject } from './schema.ts'
+import { badRequest, conflict, forbidden, invalidOptions, notFound, successStatus } from './status.ts'
 import type { Entry } from './storage.ts'
 import { keyOf, subjectOf, type WriteContext } from './write.ts'
+
+const policies = ['Foreground', 'Background', 'Orphan'] as const
 
 /** The body of a DELETE. Owners have no dependants here, so every propagation policy means the same. */
 export const DeleteOptions = z.object({
   kind: z.literal('DeleteOptions').nullish(),
   gracePeriodSeconds: z.int().nullish(),
   orphanDependents: z.boolean().nullish(),
-  propagationPolicy: z.enum(['Orphan', 'Background', 'Foreground']).nullish(),
+  propagationPolicy: z.enum(policies).nullish(),
   preconditions: z.object({ uid: z.string().nullish(), resourceVersion: z.string().nullish() }).nullish(),
   dryRun: z.array(z.string()).nullish(),
 })
 export type DeleteOptions = z.infer<typeof DeleteOptions>
 
-/** Reads the options of a deletion from the body, or from the query when there is none. Throws a 422 `StatusError`. */
+/** Reads the options of a deletion from the body, or from the query when there is none. Throws a `StatusError`: 400, 422. */
 export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOptions {
-  const parsed = DeleteOptions.safeParse(body ?? fromQuery(query))
+  const given = asObject(body ?? fromQuery(query))
+  const parsed = DeleteOptions.safeParse(given)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const field = issue?.path.join('.') ?? ''
-  const cause = { reason: 'FieldValueInvalid', message: `Invalid value: ${issue?.message ?? ''}`, field } as const
-  throw invalidOptions('DeleteOptions', cause)
+  if (field === 'propagationPolicy' && typeof given.propagationPolicy === 'string') {
+    throw invalidOptions('DeleteOptions', notSupported(field, given.propagationPolicy, policies))
+  }
+  throw badRequest(`DeleteOptions: ${field}: ${issue?.message ?? ''}`)
 }
 
 function fromQuery(query: URLSearchParams): Record<string, unknown> {
   const grace = query.get('gracePeriodSeconds')
   return {
-    ...(grace === null ? {} : { gracePeriodSeconds: Number(grace) }),
+    ...(grace === null ? {} : { gracePeriodSeconds: int(query, 'gracePeriodSeconds') }),
     ...(query.has('propagationPolicy') ? { propagationPolicy: query.get('propagationPolicy') } : {}),
     ...(query.has('dryRun') ? { dryRun: query.getAll('dryRun') } : {}),
   }

@@ -1,4 +1,4 @@
-import { forbidden, notSupported } from './causes.ts'
+import { forbidden, invalid, notSupported, tooLong } from './causes.ts'
 import { badRequest, invalidOptions } from './status.ts'
 
 /** What a URL of the API names. */
@@ -77,7 +77,7 @@ export interface ListOptions {
   /** As sent; empty when missing. */
   resourceVersion: string
   resourceVersionMatch: string
-  /** 0 for no limit. */
+  /** 0 for no limit, which negative ones mean as well. */
   limit: number
   continue: string
   allowWatchBookmarks: boolean
@@ -95,11 +95,11 @@ export function listOptions(query: URLSearchParams): ListOptions {
     fieldSelector: query.get('fieldSelector') ?? '',
     resourceVersion: query.get('resourceVersion') ?? '',
     resourceVersionMatch: query.get('resourceVersionMatch') ?? '',
-    limit: int(query, 'limit'),
+    limit: Math.max(0, int(query, 'limit')),
     continue: query.get('continue') ?? '',
     allowWatchBookmarks: bool(query, 'allowWatchBookmarks'),
     sendInitialEvents: query.has('sendInitialEvents') ? bool(query, 'sendInitialEvents') : undefined,
-    timeoutSeconds: int(query, 'timeoutSeconds'),
+    timeoutSeconds: Math.max(0, int(query, 'timeoutSeconds')),
   }
   checkVersions(options)
   return options
@@ -139,11 +139,23 @@ export function writeOptions(query: URLSearchParams): WriteOptions {
     const cause = notSupported('fieldValidation', validation, ['', 'Ignore', 'Strict', 'Warn'])
     throw invalidOptions('WriteOptions', cause)
   }
+  const fieldManager = query.get('fieldManager') ?? ''
+  checkManager(fieldManager)
   return {
     dryRun: dryRun(query.getAll('dryRun')),
     fieldValidation: validation === '' ? 'Warn' : (validation as FieldValidation),
-    fieldManager: query.get('fieldManager') ?? '',
+    fieldManager,
   }
+}
+
+const longestManager = 128
+
+function checkManager(name: string): void {
+  if (Buffer.byteLength(name) > longestManager) {
+    throw invalidOptions('WriteOptions', tooLong('fieldManager', longestManager))
+  }
+  if (!/\p{C}/u.test(name)) return
+  throw invalidOptions('WriteOptions', invalid('fieldManager', name, 'should only contain printable characters'))
 }
 
 /** Whether a request only asks what would happen. The one stage is "All". */
@@ -163,11 +175,10 @@ function bool(query: URLSearchParams, name: string): boolean {
   return value !== '0' && value.toLowerCase() !== 'false'
 }
 
-function int(query: URLSearchParams, name: string): number {
+/** An integer of a query; 0 when it says none. Throws a 400 `StatusError`. */
+export function int(query: URLSearchParams, name: string): number {
   const value = query.get(name) ?? ''
   if (value === '') return 0
-  const number = Number(value)
   if (!/^-?\d{1,15}$/.test(value)) throw badRequest(`${name}: Invalid value: ${JSON.stringify(value)}: not an integer`)
-  if (number < 0) throw badRequest(`${name}: Invalid value: ${value}: must be greater than or equal to 0`)
-  return number
+  return Number(value)
 }

@@ -1,8 +1,10 @@
 import type { Attributes, Authorize, User } from './access.ts'
 import { administrators } from './access.ts'
+import { type Cause, invalid as invalidField } from './causes.ts'
 import { ageColumn, nameColumn } from './columns.ts'
 import { type ApiKind, apiVersionOf } from './kinds.ts'
-import { asArray, asObject, type Json } from './schema.ts'
+import { asArray, asObject, isObject, type Json } from './schema.ts'
+import { invalid } from './status.ts'
 
 /**
  * Kinds that are asked and never stored: who am I, may I, may they. `kubectl auth` speaks them.
@@ -41,10 +43,12 @@ export function isReview(kind: ApiKind): boolean {
   return reviewKinds.includes(kind)
 }
 
-/** The answer to a review: what was sent, with its status. */
+/** The answer to a review: what was sent, with its status. Throws a 422 `StatusError`. */
 export function review(kind: ApiKind, sent: unknown, { user, authorize }: { user: User; authorize: Authorize }): Json {
   const body = asObject(sent)
   const spec = asObject(body.spec)
+  const causes = faultsOf(kind.kind, spec)
+  if (causes.length > 0) throw invalid({ group: kind.group, resource: kind.plural, kind: '' }, causes)
   return {
     kind: kind.kind,
     apiVersion: apiVersionOf(kind),
@@ -52,6 +56,20 @@ export function review(kind: ApiKind, sent: unknown, { user, authorize }: { user
     ...(kind.kind === 'SelfSubjectReview' ? {} : { spec }),
     status: statusOf(kind.kind, spec, { user, authorize }),
   }
+}
+
+/** What about, and who, must be clear. */
+function faultsOf(kind: string, { resourceAttributes, nonResourceAttributes, user, groups }: Json): Cause[] {
+  if (!kind.endsWith('SubjectAccessReview')) return []
+  const both = isObject(resourceAttributes) && isObject(nonResourceAttributes)
+  const neither = !isObject(resourceAttributes) && !isObject(nonResourceAttributes)
+  const detail = 'exactly one of nonResourceAttributes or resourceAttributes must be specified'
+  const field = both ? 'spec.nonResourceAttributes' : 'spec.resourceAttributes'
+  const subject = kind === 'SelfSubjectAccessReview' || text(user) !== '' || asArray(groups).length > 0
+  return [
+    ...(both || neither ? [invalidField(field, null, detail)] : []),
+    ...(subject ? [] : [invalidField('spec.user', '', 'at least one of user or group must be specified')]),
+  ]
 }
 
 function statusOf(kind: string, spec: Json, { user, authorize }: { user: User; authorize: Authorize }): Json {

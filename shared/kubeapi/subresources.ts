@@ -6,7 +6,7 @@ import { decodeBody } from './negotiate.ts'
 import { get } from './read-call.ts'
 import { writeOptions } from './request.ts'
 import { asObject } from './schema.ts'
-import { methodNotAllowed, notFound, StatusError } from './status.ts'
+import { badRequest, methodNotAllowed, notFound, StatusError } from './status.ts'
 import { admit } from './validate.ts'
 import { acceptOrThrow, keyOf, subjectOf, type WriteContext } from './write.ts'
 import { updated } from './write-call.ts'
@@ -54,6 +54,8 @@ function podOf(context: WriteContext, name: string): KubeObject {
 
 /** Gives a pod to a node. */
 function bind(context: WriteContext, name: string, sent: unknown): void {
+  if (asObject(asObject(sent).metadata).name !== name)
+    throw badRequest('name in URL does not match name in Binding object')
   const { kind, now, tx } = context
   const request = { kind, operation: 'update', subresource: 'binding', object: sent, now: rfc3339(now) } as const
   const { object } = acceptOrThrow(context, admit({ ...request, old: podOf(context, name) }))

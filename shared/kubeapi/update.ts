@@ -3,7 +3,7 @@ import { rfc3339 } from '../clock.ts'
 import type { KubeObject } from '../objects.ts'
 import { invalid as invalidField } from './causes.ts'
 import { fromStorage, toStorage } from './convert.ts'
-import { finished } from './create.ts'
+import { create, finished } from './create.ts'
 import { settle } from './lifecycle.ts'
 import { badRequest, conflict, invalid, modifiedMeanwhile, notFound } from './status.ts'
 import { admit } from './validate.ts'
@@ -24,7 +24,7 @@ export function update(context: WriteContext, { name, subresource, change, patch
   const { tx, kind } = context
   const key = keyOf(context, name)
   const entry = tx.get(key)
-  if (entry === undefined) throw notFound(subjectOf(kind, name))
+  if (entry === undefined) return createdInstead(context, { name, subresource, change, patch })
   const old = fromStorage(kind, entry.object)
   const draft = toDraft(context, change(old))
   checkIdentity(kind, old, draft, patch)
@@ -48,12 +48,24 @@ export function update(context: WriteContext, { name, subresource, change, patch
 
 type Kind = WriteContext['kind']
 
+/** Kinds that whoever reports replaces without asking whether they are there. */
+const createdByUpdate = new Set(['events', 'leases.coordination.k8s.io'])
+
+function createdInstead(context: WriteContext, { name, subresource, change, patch }: Update): Written {
+  const { kind } = context
+  const missing = notFound(subjectOf(kind, name))
+  if (patch || subresource !== '' || !createdByUpdate.has(kind.storage)) throw missing
+  const sent = change({ metadata: { name } })
+  const { metadata } = toDraft(context, sent)
+  checkName(metadata.name, name)
+  if (metadata.resourceVersion || metadata.uid) throw missing
+  return create(context, sent)
+}
+
 function checkIdentity(kind: Kind, old: KubeObject, { metadata }: Draft, patch: boolean): void {
   const { name, uid, resourceVersion } = metadata
   const subject = subjectOf(kind, old.metadata.name)
-  if (name !== old.metadata.name) {
-    throw badRequest(`the name of the object (${name ?? ''}) does not match the name on the URL (${old.metadata.name})`)
-  }
+  checkName(name, old.metadata.name)
   if (uid && uid !== old.metadata.uid) {
     throw conflict(subject, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`)
   }
@@ -62,6 +74,11 @@ function checkIdentity(kind: Kind, old: KubeObject, { metadata }: Draft, patch: 
     throw invalid(subject, [invalidField('metadata.resourceVersion', 0, 'must be specified for an update')])
   }
   if (resourceVersion !== old.metadata.resourceVersion) throw conflict(subject, modifiedMeanwhile)
+}
+
+export function checkName(name: unknown, onUrl: string): void {
+  if (name === onUrl) return
+  throw badRequest(`the name of the object (${name ?? ''}) does not match the name on the URL (${onUrl})`)
 }
 
 /** Kinds that Kubernetes does not let anyone overwrite unseen. */

@@ -5,8 +5,9 @@ import { decodeBody, decodePatch, doubledFields } from './negotiate.ts'
 import { applyPatch, PatchError } from './patch.ts'
 import { type Rendering, renderObject } from './render.ts'
 import { type WriteOptions, writeOptions } from './request.ts'
+import { asObject } from './schema.ts'
 import { StatusError } from './status.ts'
-import { update } from './update.ts'
+import { checkName, update } from './update.ts'
 import type { Written } from './write.ts'
 
 /** Answers a create. Throws a `StatusError`. */
@@ -41,6 +42,8 @@ function checked<T extends WriteOptions>(call: Call, options: T, body: Buffer): 
 
 function replacing(call: Call, body: Buffer): (old: KubeObject) => unknown {
   const sent = decodeBody(body, contentType(call))
+  const { name } = asObject(asObject(sent).metadata)
+  if (name !== undefined) checkName(name, call.target.name)
   return () => sent
 }
 

@@ -63,6 +63,8 @@ describe('pods', () => {
       metadata: { name: pod.metadata.name },
       target: { kind: 'Node', name: 'n1' },
     }
+    const other = await kube.create(`${pathOf(pod)}/binding`, { ...binding, metadata: { name: 'other' } })
+    expect(other.body).toMatchObject({ code: 400, reason: 'BadRequest' })
     const bound = await kube.create(`${pathOf(pod)}/binding`, binding)
     expect(bound.code).toBe(201)
     expect(bound.body).toMatchObject({ kind: 'Status', status: 'Success' })
@@ -157,6 +159,23 @@ describe('leases', () => {
     const spec = { holderIdentity: 'me', leaseDurationSeconds: 40, renewTime: '2026-01-02T03:04:05.678901Z' }
     const { body } = await kube.create(leases, { metadata: { name: 'l' }, spec })
     expect(body.spec).toEqual(spec)
+  })
+})
+
+describe('leases and events', () => {
+  it('are made by an update, where they are not there', async () => {
+    const leases = `/apis/coordination.k8s.io/v1/namespaces/${namespace.name}/leases`
+    const events = `/api/v1/namespaces/${namespace.name}/events`
+    const involvedObject = { kind: 'Pod', name: 'p', namespace: namespace.name }
+    for (const [path, content] of Object.entries({ [leases]: { spec: {} }, [events]: { involvedObject } })) {
+      const name = uniqueName('by-update')
+      const put = (body: object) => kube.call({ method: 'PUT', path: `${path}/${name}`, body })
+      const { code, body } = await put({ metadata: { name }, ...content })
+      expect([code, body.metadata.name]).toEqual([201, name])
+      expect((await put({ metadata: { name: 'other' }, ...content })).code).toBe(400)
+      await kube.call({ method: 'DELETE', path: `${path}/${name}` })
+      expect((await put({ ...body, ...content })).code).not.toBe(201)
+    }
   })
 })
 

@@ -117,6 +117,22 @@ describe('what is not served', () => {
     expectStatus(await kube.create('/api/v1/configmaps', { metadata: { name: 'a' } }), 405, 'MethodNotAllowed')
   })
 
+  it('says what options make no sense', async () => {
+    const path = `${maps}/none`
+    const policy = await kube.call({ method: 'DELETE', path, body: { propagationPolicy: 'Some' } })
+    expectStatus(policy, 422, 'Invalid')
+    expect(policy.body.details.causes).toMatchObject([{ reason: 'FieldValueNotSupported', field: 'propagationPolicy' }])
+    expectStatus(await kube.call({ method: 'DELETE', path: `${path}?gracePeriodSeconds=soon` }), 400, 'BadRequest')
+    const manager = await kube.create(`${maps}?fieldManager=${'x'.repeat(129)}`, {
+      metadata: { name: uniqueName('map') },
+    })
+    expect(manager.body).toMatchObject({ code: 422, details: { causes: [{ field: 'fieldManager' }] } })
+    expectStatus(await kube.call({ method: 'PUT', path, body: { metadata: { name: 'other' } } }), 400, 'BadRequest')
+    expectStatus(await kube.get(`${path}?watch=1&timeoutSeconds=1`), 404, 'NotFound')
+    expect((await kube.call({ method: 'HEAD', path: maps })).code).toBe(405)
+    expect((await kube.get(`${maps}?limit=-1`)).code).toBe(200)
+  })
+
   it('refuses other media types', async () => {
     const made = { method: 'POST', path: maps, body: 'a=b', type: 'application/x-www-form-urlencoded' }
     expectStatus(await kube.call(made), 415, 'UnsupportedMediaType')
@@ -269,6 +285,18 @@ describe('reviews', () => {
     })
     expect(access.code).toBe(201)
     expect(access.body.status.allowed).toBe(true)
+  })
+
+  it('must say what they ask about, and whom', async () => {
+    const group = '/apis/authorization.k8s.io/v1'
+    for (const [kind, spec, field] of [
+      ['selfsubjectaccessreviews', {}, 'spec.resourceAttributes'],
+      ['subjectaccessreviews', { resourceAttributes: { verb: 'get', resource: 'pods' } }, 'spec.user'],
+    ] as const) {
+      const reply = await kube.create(`${group}/${kind}`, { spec })
+      expectStatus(reply, 422, 'Invalid')
+      expect(reply.body.details.causes).toMatchObject([{ reason: 'FieldValueInvalid', field }])
+    }
   })
 
   it('say who one is', async ({ skip }) => {

@@ -63,7 +63,6 @@ describe('listOptions', () => {
 
   it.each([
     ['limit=x', /limit/],
-    ['limit=-1', /limit/],
     ['timeoutSeconds=1.5', /timeoutSeconds/],
     ['resourceVersion=abc', /resourceVersion/],
     ['resourceVersionMatch=Exact', /forbidden unless resourceVersion/],
