@@ -241,7 +241,8 @@ function openCloud({
     clock,
     log,
   })
-  const known = { statuses: new PodStatuses(store.db), twins: new TwinTable(store.db) }
+  const { db } = store
+  const known = { statuses: new PodStatuses(db), twins: new TwinTable(db), objects: new Objects(db) }
   const reportAgain = (keys: readonly Key[]) => {
     store
       .commit(() => reportsOn(keys, known).forEach((report) => void outbox.add(report)))

@@ -148,6 +148,8 @@ function desiredFaults(model: DeviceModel, device: Device): string[] {
 function inSync(device: Device, twins: readonly StatusTwin[]): Condition {
   const reported = new Map(twins.map((twin) => [twin.propertyName, twin.reported?.value]))
   const apart = (device.spec?.properties ?? [])
+    // What the node keeps to itself cannot be compared.
+    .filter(({ reportToCloud }) => reportToCloud !== false)
     .filter(({ name, desired }) => desired?.value && desired.value !== reported.get(name))
     .map(({ name }) => name)
   if (apart.length === 0)

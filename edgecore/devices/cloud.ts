@@ -5,6 +5,7 @@ import { type Key, keyOf, parseKey } from '@kedge/shared/objects'
 import { applyCloud, type Model, type Refusal } from '@kedge/shared/twin'
 import type { HeldObject, Objects } from '../store/objects.ts'
 import type { DeviceRow, TwinTable } from '../store/twins.ts'
+import { localityChanged } from './local-values.ts'
 import { type Member, membershipUpdated } from './messages.ts'
 import { deviceEvent } from './refusals.ts'
 import { attributesOf, descriptionOf, type Entry } from './registry.ts'
@@ -144,6 +145,7 @@ export class Cloud {
     const told = entry.problem
     const before = entry.device
     Object.assign(entry, described)
+    transaction.tellAgain(entry, before && described.device ? localityChanged(before, described.device) : [])
     if (before && described.device)
       outcome.messages.push(...this.#context.requests.attributesChanged(entry, attributesOf(before)))
     if (described.problem !== undefined) {

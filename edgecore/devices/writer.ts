@@ -1,10 +1,11 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { DeviceReport, EventReport } from '@kedge/shared/reports'
-import { type Change, shows, twinReport } from '@kedge/shared/twin'
+import type { Change } from '@kedge/shared/twin'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store, Urgency } from '../store/store.ts'
 import type { TwinTable } from '../store/twins.ts'
+import { cloudReport, isStateLocal, localProperties, showsInCloud } from './local-values.ts'
 import { lastOnlineText } from './messages.ts'
 import type { Push } from './push/push.ts'
 import type { Entry, Registry } from './registry.ts'
@@ -152,11 +153,21 @@ export class Transaction {
   change(entry: Entry, changes: readonly Change[]): void {
     if (changes.length === 0) return
     const { properties } = this.#mark(entry)
+    const local = localProperties(entry.device)
     for (const change of changes) {
       entry.twins.set(change.property, change.after)
       this.#changes.push({ entry, change })
-      properties.set(change.property, shows(change) || properties.get(change.property) === true)
+      const seen = showsInCloud(change, local.has(change.property))
+      properties.set(change.property, seen || properties.get(change.property) === true)
     }
+  }
+
+  /** The cloud hears of these properties anew. */
+  tellAgain(entry: Entry, properties: readonly string[]): void {
+    const held = properties.filter((property) => entry.twins.has(property))
+    if (held.length === 0) return
+    const { properties: told } = this.#mark(entry)
+    for (const property of held) told.set(property, true)
   }
 
   setState(entry: Entry, state: string, lastOnline: number | null): void {
@@ -197,7 +208,7 @@ export class Transaction {
 }
 
 function reportOn(
-  { namespace, name, uid, twins, state, lastOnline }: Entry,
+  { namespace, name, uid, device, twins, state, lastOnline }: Entry,
   dirty: Pick<Dirty, 'properties' | 'state'>,
 ): DeviceReport | undefined {
   const report: DeviceReport = { is: 'device', namespace, name, uid }
@@ -205,9 +216,9 @@ function reportOn(
     const twin = twins.get(property)
     if (!shown || twin === undefined) continue
     report.twins ??= {}
-    report.twins[property] = twin.deleted ? null : twinReport(twin)
+    report.twins[property] = twin.deleted ? null : cloudReport(twin, localProperties(device).has(property))
   }
-  if (dirty.state) {
+  if (dirty.state && !isStateLocal(device)) {
     report.state = state
     if (lastOnline !== null) report.lastOnlineTime = lastOnlineText(lastOnline)
   }

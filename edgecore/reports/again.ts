@@ -1,7 +1,10 @@
+import { type Device, parseDevice } from '@kedge/shared/devices'
 import { type Key, parseKey } from '@kedge/shared/objects'
 import type { DeviceReport, PodReport, Report, TwinReport } from '@kedge/shared/reports'
-import { type Twin, twinReport } from '@kedge/shared/twin'
+import type { Twin } from '@kedge/shared/twin'
+import { cloudReport, isStateLocal, localProperties } from '../devices/local-values.ts'
 import { lastOnlineText } from '../devices/messages.ts'
+import type { Objects } from '../store/objects.ts'
 import type { PodStatuses } from '../store/pods.ts'
 import type { DeviceRow, TwinTable } from '../store/twins.ts'
 
@@ -15,6 +18,7 @@ export interface All {
 export interface Known {
   statuses: Pick<PodStatuses, 'get'>
   twins: Pick<TwinTable, 'device' | 'twinsOf'>
+  objects: Pick<Objects, 'get'>
 }
 
 /** The keys of all pods and devices that anything was reported of. */
@@ -26,7 +30,7 @@ export function allReported({ statuses, twins }: All): Key[] {
 }
 
 /** All that is known of the pods and devices `keys`, as reports: Kubernetes has lost what was said of them. */
-export function reportsOn(keys: readonly Key[], { statuses, twins }: Known): Report[] {
+export function reportsOn(keys: readonly Key[], { statuses, twins, objects }: Known): Report[] {
   return keys.flatMap((key) => {
     const { resource, namespace = '', name = '' } = parseKey(key) ?? {}
     const id = `${namespace}/${name}`
@@ -35,8 +39,13 @@ export function reportsOn(keys: readonly Key[], { statuses, twins }: Known): Rep
       return row ? podReport({ namespace, name, uid: row.uid, status: row.status }) : []
     }
     const row = resource === 'devices' ? twins.device(id) : undefined
-    return row ? (deviceReport({ namespace, name }, row, twins.twinsOf(id)) ?? []) : []
+    return row ? (deviceReport({ namespace, name, device: deviceOf(objects, key) }, row, twins.twinsOf(id)) ?? []) : []
   })
+}
+
+function deviceOf(objects: Known['objects'], key: Key): Device | undefined {
+  const parsed = parseDevice(objects.get(key)?.content)
+  return parsed.ok ? parsed.device : undefined
 }
 
 function podReport(pod: Omit<PodReport, 'is'>): PodReport {
@@ -44,19 +53,21 @@ function podReport(pod: Omit<PodReport, 'is'>): PodReport {
 }
 
 function deviceReport(
-  named: Pick<DeviceReport, 'namespace' | 'name'>,
+  { namespace, name, device }: Pick<DeviceReport, 'namespace' | 'name'> & { device: Device | undefined },
   { uid, state, lastOnline }: DeviceRow,
   held: ReadonlyMap<string, Twin>,
 ): DeviceReport | undefined {
   const twins: Record<string, TwinReport> = {}
+  const local = localProperties(device)
   for (const [property, twin] of held) {
-    const report = twinReport(twin)
+    const report = cloudReport(twin, local.has(property))
     if (!twin.deleted && (report.desired ?? report.reported) !== undefined) twins[property] = report
   }
-  const report: DeviceReport = { is: 'device', ...named, uid, state }
+  const report: DeviceReport = { is: 'device', namespace, name, uid }
+  if (!isStateLocal(device)) report.state = state
   if (Object.keys(twins).length > 0) report.twins = twins
   // Nobody has ever heard of it.
   else if (lastOnline === null) return undefined
-  if (lastOnline !== null) report.lastOnlineTime = lastOnlineText(lastOnline)
+  if (lastOnline !== null && !isStateLocal(device)) report.lastOnlineTime = lastOnlineText(lastOnline)
   return report
 }

@@ -1,6 +1,7 @@
 import { delay } from '@kedge/shared/backoff'
 import { canonical } from '@kedge/shared/canonical'
 import type { Clock } from '@kedge/shared/clock'
+import type { DeviceProperty } from '@kedge/shared/devices'
 import type { Log } from '@kedge/shared/log'
 import { visible } from '@kedge/shared/twin'
 import type { Entry } from '../registry.ts'
@@ -67,7 +68,7 @@ export class Runner {
   }
 
   /** Whether a driver serves such a device, were its description right. */
-  serves(entry: Pick<Entry, 'device'>): boolean {
+  serves(entry: Entry): boolean {
     return this.#driverOf(entry) !== undefined
   }
 
@@ -102,10 +103,10 @@ export class Runner {
     await Promise.all(this.#stopping.values())
   }
 
-  #driverOf({ device }: Pick<Entry, 'device'>): Driver | LazyDriver | undefined {
-    const { spec } = device ?? {}
-    const name = spec?.protocol?.protocolName
-    if (spec === undefined || name === undefined) return undefined
+  #driverOf(entry: Entry): Driver | LazyDriver | undefined {
+    const name = entry.device?.spec?.protocol?.protocolName
+    if (name === undefined) return undefined
+    const spec = specOf(entry)
     const fits = (each: Driver | LazyDriver) => !('serves' in each) || (each.serves?.({ spec }) ?? true)
     return this.#options.drivers.find((each) => each.protocols.includes(name) && fits(each))
   }
@@ -168,12 +169,33 @@ export class Runner {
   }
 }
 
-function fingerprintOf({ uid, device, model }: Entry): string {
-  const properties = device?.spec?.properties?.map((each) => ({ ...each, desired: undefined }))
-  return canonical({ uid, spec: { ...device?.spec, properties }, model: [...model] })
+function fingerprintOf(entry: Entry): string {
+  const spec = specOf(entry)
+  const properties = spec.properties?.map((each) => ({ ...each, desired: undefined }))
+  return canonical({ uid: entry.uid, spec: { ...spec, properties }, model: [...entry.model] })
 }
 
-function driverDevice({ namespace, name, device, model, twins }: Entry): DriverDevice {
+/** What the device says, and where it says nothing, what its model says: of the protocol as a whole, of each property. */
+function specOf({ device, deviceModel }: Entry): DriverDevice['spec'] {
+  const spec = device?.spec ?? {}
+  const { protocolConfigData, properties: modelled = [] } = deviceModel?.spec ?? {}
+  const visitors = new Map(modelled.map((each) => [each.name, each.visitors]))
+  const named: DeviceProperty[] = spec.properties?.length
+    ? spec.properties
+    : modelled.map(({ name = '' }) => ({ name }))
+  const configData = spec.protocol?.configData ?? protocolConfigData
+  return {
+    ...spec,
+    protocol: { ...spec.protocol, ...(configData && { configData }) },
+    properties: named.map((each) => {
+      const found = each.visitors ?? visitors.get(each.name)
+      return found === undefined ? each : { ...each, visitors: found }
+    }),
+  }
+}
+
+function driverDevice(entry: Entry): DriverDevice {
+  const { namespace, name, model, twins } = entry
   const desired = new Map<string, string>()
   const reported = new Map<string, string>()
   for (const [property, twin] of twins) {
@@ -181,5 +203,5 @@ function driverDevice({ namespace, name, device, model, twins }: Entry): DriverD
     if (held?.desired.value) desired.set(property, held.desired.value)
     if (held?.reported.value !== undefined) reported.set(property, held.reported.value)
   }
-  return { namespace, name, spec: device?.spec ?? {}, model, desired, reported }
+  return { namespace, name, spec: specOf(entry), model, desired, reported }
 }
