@@ -147,6 +147,10 @@ export const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX pushes_target ON pushes (target, id);
   `,
+  `
+  -- What a mapper held of a device when edgecore stopped; null while it runs, and after a crash.
+  ALTER TABLE mapper_devices ADD COLUMN hash TEXT;
+  `,
 ]
 
 /** No program ever wrote such a version: the file is damaged. */

@@ -10,8 +10,8 @@ import type { Want } from './want.ts'
 
 export interface MapperOptions extends Omit<LinkOptions, 'address' | 'onUp' | 'onDown' | 'onAbsent'> {
   row: MapperRow
-  /** The devices that it was told of before, in this run or an earlier one. */
-  told: Iterable<string>
+  /** The devices that it was told of before, with the hash of what it held of them, where that is known. */
+  told: ReadonlyMap<string, string | undefined>
   /** The newest copy of a device as this mapper should have it; undefined when it should not. */
   want: (device: string) => Want | undefined
   /** Keeps that the mapper may hold a device; resolves once that is on disk. */
@@ -27,11 +27,13 @@ export interface MapperOptions extends Omit<LinkOptions, 'address' | 'onUp' | 'o
 
 /** What the mapper was told of a device. */
 interface Told {
-  /** Of what it took last; undefined when that is not sure. */
+  /** Of what it holds; undefined when that is not sure. */
   hash: string | undefined
-  model: string | undefined
+  /** Of what it holds, unless it has lost the device. */
+  kept: string | undefined
   /** It was registered since it became unsure. */
   registered: boolean
+  model: string | undefined
 }
 
 /** Calls under way at one mapper. */
@@ -45,7 +47,8 @@ const backoff: Backoff = { base: 500, cap: 60_000 }
  * Invariants:
  * - One call at a time is under way per device, and each is made of the newest copy: edits during a call become one.
  * - What the mapper may hold is on disk before it is told, so that a removal finds it, whatever crashes between.
- * - What was sent on a connection that is lost is not sure: it is sent again on the next one.
+ * - On a new connection each device is registered again, which a mapper that knows it passes over, and updated unless
+ *   the mapper took the same before: an update under way when the connection broke is not sure.
  * - A call that fails holds up its device alone.
  */
 export class Mapper {
@@ -67,7 +70,7 @@ export class Mapper {
 
   constructor(options: MapperOptions) {
     this.#options = options
-    for (const device of options.told) this.#told.set(device, unsure())
+    for (const [device, kept] of options.told) this.#told.set(device, unsure({ kept }))
     this.#link = new Link({
       ...options,
       address: options.row.address,
@@ -97,9 +100,14 @@ export class Mapper {
     return this.#link.up
   }
 
-  /** The devices that it was told of. */
-  get told(): Iterable<string> {
-    return this.#told.keys()
+  /** The devices that it was told of, with the hash of what it holds of them, unless it loses them. */
+  get told(): Map<string, string | undefined> {
+    return new Map([...this.#told].map(([device, { hash, kept }]) => [device, hash ?? kept]))
+  }
+
+  /** What was kept of an earlier run is not to be relied on. */
+  doubtAll(): void {
+    for (const told of this.#told.values()) told.kept = undefined
   }
 
   start(): void {
@@ -116,7 +124,12 @@ export class Mapper {
   /** It was given these devices in the answer to its registration. */
   gave(wants: Iterable<Want>): void {
     for (const { described, hash, modelId, modelHash } of wants) {
-      this.#told.set(`${described.namespace}/${described.name}`, { hash, model: modelId, registered: true })
+      this.#told.set(`${described.namespace}/${described.name}`, {
+        hash,
+        kept: undefined,
+        registered: true,
+        model: modelId,
+      })
       this.#models.set(modelId, modelHash)
     }
   }
@@ -155,7 +168,7 @@ export class Mapper {
   async #tell(device: string, { want, step }: { want: Want; step: 'register' | 'update' }): Promise<Ended> {
     const session = this.#session
     const before = this.#told.get(device)
-    const told = before ?? { ...unsure(), registered: false }
+    const told = before ?? unsure({})
     const isNew = before === undefined
     const modelBefore = told.model
     told.model = want.modelId
@@ -163,15 +176,17 @@ export class Mapper {
     if (isNew) await this.#options.remember(device)
     const modelled = await this.#model(want)
     if (modelled.is !== 'ok') return modelled
+    // An update that is lost on its way may have been taken, or not.
+    if (step === 'update') Object.assign(told, { hash: undefined, kept: undefined })
     const method = step === 'register' ? 'RegisterDevice' : 'UpdateDevice'
     const ended = await this.#link.call(method, { device: wireDevice(want.described) })
     if (session !== this.#session) return { is: 'unreachable', reason: 'the connection was lost', code: -1 }
     if (ended.is === 'ok') {
       told.registered = true
-      if (step === 'update' || isNew) told.hash = want.hash
+      if (step === 'update' || isNew || told.kept === want.hash) told.hash = want.hash
     } else {
       // It may have lost what it had: it is told all of it again.
-      Object.assign(told, unsure(), { model: told.model })
+      Object.assign(told, unsure({ model: told.model }))
       this.#models.delete(want.modelId)
     }
     if (modelBefore !== undefined && modelBefore !== want.modelId) await this.#dropModel(modelBefore)
@@ -261,10 +276,12 @@ export class Mapper {
   #doubt(): void {
     this.#session++
     this.#models.clear()
-    for (const [device, { model }] of this.#told) this.#told.set(device, { ...unsure(), model })
+    for (const [device, { hash, kept, model }] of this.#told) {
+      this.#told.set(device, unsure({ kept: hash ?? kept, model }))
+    }
   }
 }
 
-function unsure(): Told {
-  return { hash: undefined, model: undefined, registered: false }
+function unsure({ kept, model }: Partial<Pick<Told, 'kept' | 'model'>>): Told {
+  return { hash: undefined, kept, registered: false, model }
 }

@@ -41,7 +41,7 @@ export interface Registered {
 }
 
 /** What is left of a registration's answer is sent by calls: gRPC clients take 4 MB, mappers wait for one second. */
-const answerLimits = { bytes: 3_000_000, ms: 400 }
+const answerLimits = { bytes: 3_000_000, ms: 150 }
 
 /**
  * The mappers of this node and which devices each of them serves.
@@ -65,14 +65,35 @@ export class Mappers {
   }
 
   /** Seeks the mappers of earlier runs; call it once the devices are what the cloud wants them to be. */
-  start(): void {
+  async start(): Promise<void> {
+    const { store, table, log } = this.#options
+    try {
+      // Before anything is told: what the last stop has left must not outlive it.
+      await store.commit(() => table.clearHashes())
+    } catch (error) {
+      log.error({ reason: explain(error) }, 'what mappers hold is not sure')
+      for (const mapper of this.#mappers.values()) mapper.doubtAll()
+    }
+    if (this.#stopped) return
     this.#started = true
     for (const mapper of this.#mappers.values()) mapper.start()
   }
 
-  stop(): void {
+  /** Ends all connections, and keeps what each mapper holds, so that the next run need not tell it again. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
     this.#stopped = true
+    const { store, table, log } = this.#options
     for (const mapper of this.#mappers.values()) mapper.stop()
+    const held = [...this.#mappers.values()].flatMap(({ name, told }) =>
+      [...told].map((each) => [name, ...each] as const),
+    )
+    if (!this.#started || held.length === 0) return
+    await store
+      .commit(() => {
+        for (const [name, device, hash] of held) if (hash !== undefined) table.putHash(name, device, hash)
+      })
+      .catch((error: unknown) => log.error({ reason: explain(error) }, 'what mappers hold not kept'))
   }
 
   /** Whether a mapper, and nothing else, serves a device. */
@@ -122,7 +143,7 @@ export class Mappers {
     for (const each of gone) this.#drop(each)
     if (before) this.#drop(before)
     // What it was told before and is not given now goes by calls: it may still have that.
-    const mapper = this.#add(row, before?.told ?? [])
+    const mapper = this.#add(row, before?.told ?? new Map())
     mapper.gave(wants)
     if (this.#started && !this.#stopped) mapper.start()
     devices.reattach(this.#idsOf([protocol, before?.protocol, ...gone.map((each) => each.protocol)]))
@@ -148,7 +169,7 @@ export class Mappers {
     return wants
   }
 
-  #add(row: MapperRow, told: Iterable<string>): Mapper {
+  #add(row: MapperRow, told: ReadonlyMap<string, string | undefined>): Mapper {
     const { store, table, devices, patience, random, log } = this.#options
     const mapper: Mapper = new Mapper({
       row,

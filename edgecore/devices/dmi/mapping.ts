@@ -48,7 +48,7 @@ export class Mapping implements Service {
     this.#engine = engine
     const handlers = handlersOf(this.mappers, reportedTo(engine))
     this.#dmi = await openDmi({ socket, data, handlers, log: this.#log })
-    this.mappers.start()
+    await this.mappers.start()
   }
 
   /** Where mappers register. */
@@ -58,7 +58,7 @@ export class Mapping implements Service {
 
   async stop(): Promise<void> {
     await this.#dmi?.stop()
-    this.mappers.stop()
+    await this.mappers.stop()
   }
 }
 

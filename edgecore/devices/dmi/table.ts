@@ -21,6 +21,8 @@ export class MapperTable {
   readonly #putDevice
   readonly #dropDevice
   readonly #dropDevices
+  readonly #putHash
+  readonly #clearHashes
 
   constructor(db: Database) {
     this.#all = db.prepare<[], Raw>('SELECT * FROM mappers ORDER BY ord')
@@ -29,10 +31,14 @@ export class MapperTable {
        VALUES (@name, @protocol, @version, @apiVersion, @address, @order)`,
     )
     this.#drop = db.prepare('DELETE FROM mappers WHERE name = ?')
-    this.#devices = db.prepare<[string], { device: string }>('SELECT device FROM mapper_devices WHERE mapper = ?')
+    this.#devices = db.prepare<[string], { device: string; hash: string | null }>(
+      'SELECT device, hash FROM mapper_devices WHERE mapper = ?',
+    )
     this.#putDevice = db.prepare('INSERT OR IGNORE INTO mapper_devices (mapper, device) VALUES (?, ?)')
     this.#dropDevice = db.prepare('DELETE FROM mapper_devices WHERE mapper = ? AND device = ?')
     this.#dropDevices = db.prepare('DELETE FROM mapper_devices WHERE mapper = ?')
+    this.#putHash = db.prepare('UPDATE mapper_devices SET hash = ? WHERE mapper = ? AND device = ?')
+    this.#clearHashes = db.prepare('UPDATE mapper_devices SET hash = NULL WHERE hash IS NOT NULL')
   }
 
   all(): MapperRow[] {
@@ -49,9 +55,19 @@ export class MapperTable {
     this.#drop.run(name)
   }
 
-  /** The devices that a mapper was told of: `<namespace>/<name>`. */
-  devicesOf(mapper: string): string[] {
-    return this.#devices.all(mapper).map(({ device }) => device)
+  /** The devices that a mapper was told of, `<namespace>/<name>`, with what it held of them at the last stop. */
+  devicesOf(mapper: string): Map<string, string | undefined> {
+    return new Map(this.#devices.all(mapper).map(({ device, hash }) => [device, hash ?? undefined]))
+  }
+
+  /** What a mapper holds of a device that it was told of. */
+  putHash(mapper: string, device: string, hash: string): void {
+    this.#putHash.run(hash, mapper, device)
+  }
+
+  /** From now on nothing that was put before is sure. */
+  clearHashes(): void {
+    this.#clearHashes.run()
   }
 
   putDevice(mapper: string, device: string): void {

@@ -22,6 +22,8 @@ test('a mapper survives a restart of edgecore, and hears of what was removed mea
   const { node, dir, mapper } = await start()
   await node.apply(model(), lamp({ desired: { led: 'ON' } }), lamp({}, 'gone'))
   const it = await mapper()
+  const hashes = node.store.db.prepare('SELECT hash FROM mapper_devices').pluck()
+  expect(hashes.all()).toEqual([null, null])
   await node.stop()
   const before = it.calls.length
   const { node: again } = await start({ dir })
@@ -33,6 +35,22 @@ test('a mapper survives a restart of edgecore, and hears of what was removed mea
   expect(it.calls.slice(before).filter(({ method }) => method === 'RemoveDevice')).toHaveLength(1)
   await it.report('lamp', { led: 'OFF' })
   expect(third.report('lamp')?.twins?.led?.reported?.value).toBe('OFF')
+})
+
+test('a mapper that runs on is not disturbed by a restart of edgecore', async () => {
+  const { node, dir, mapper } = await start()
+  await node.apply(model(), lamp({ desired: { led: 'ON' } }), lamp({}, 'second'))
+  const it = await mapper()
+  await node.apply(lamp({ desired: { led: 'OFF' } }))
+  await eventually(() => it.desired('default/lamp', 'led') === 'OFF')
+  await node.stop()
+  it.calls.length = 0
+  const { node: again } = await start({ dir })
+  await again.apply(lamp({ desired: { led: 'DIM' } }))
+  await eventually(() => it.desired('default/lamp', 'led') === 'DIM' && it.calls.length >= 4)
+  expect(it.methods.toSorted()).toEqual(['CreateDeviceModel', 'RegisterDevice', 'RegisterDevice', 'UpdateDevice'])
+  // Nothing of that outlives a crash.
+  expect(again.store.db.prepare('SELECT hash FROM mapper_devices').pluck().all()).toEqual([null, null])
 })
 
 test('a mapper that crashes is sought, and told again of what it may have lost', async () => {
