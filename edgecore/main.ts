@@ -15,6 +15,7 @@ await runProgram('edgecore', async () => {
   if (command === 'get') return get(rest)
   if (command === 'twin') return twin(rest)
   if (command === 'method') return method(rest)
+  if (command === 'discover') return discover(rest)
   keepYoungHeapSmall()
   const settings = await loadSettings(edgecoreProgram)
   if (settings === undefined) return
@@ -65,5 +66,13 @@ async function method(argv: string[]): Promise<void> {
   const { method } = await import('./cli/method.ts')
   const out = await method(argv, process.env)
   process.stdout.on('error', () => {})
+  process.stdout.write(out)
+}
+
+async function discover(argv: string[]): Promise<void> {
+  const { discover } = await import('./cli/discover.ts')
+  const { out, note } = await discover(argv, process.env)
+  process.stdout.on('error', () => {})
+  process.stderr.write(note)
   process.stdout.write(out)
 }

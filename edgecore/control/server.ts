@@ -9,7 +9,7 @@ import type { Devices } from '../devices/host.ts'
 export interface ControlOptions {
   /** Of a Unix socket. */
   path: string
-  devices: Pick<Devices, 'ask' | 'listen' | 'methods'>
+  devices: Pick<Devices, 'ask' | 'discovered' | 'listen' | 'methods'>
   log: Log
 }
 
@@ -21,7 +21,8 @@ const maxUnread = 1024 * 1024
 /**
  * The way for commands on this node (`edgecore twin …`) into the edgecore that runs: HTTP over a Unix socket that only
  * its user may open. `POST /twins/<namespace>/<name>/update` and `…/get` take and answer what the topics of that device
- * take and answer; `GET /methods/<namespace>/<name>` lists the methods of that device; `GET /documents` streams a line of JSON for every change of a twin, `{device, document}`.
+ * take and answer; `GET /methods/<namespace>/<name>` lists the methods of that device; `GET
+ * /discovered?namespace=…` has manifests for the devices that are announced on the local broker; `GET /documents` streams a line of JSON for every change of a twin, `{device, document}`.
  */
 export async function openControl(options: ControlOptions): Promise<Service> {
   const { path, log } = options
@@ -53,8 +54,11 @@ export async function openControl(options: ControlOptions): Promise<Service> {
 }
 
 async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { pathname } = new URL(request.url ?? '', 'http://edgecore')
+  const { pathname, searchParams } = new URL(request.url ?? '', 'http://edgecore')
   if (request.method === 'GET' && pathname === '/documents') return documents(options, response)
+  if (request.method === 'GET' && pathname === '/discovered') {
+    return answer(response, 200, { proposals: options.devices.discovered(searchParams.get('namespace') || 'default') })
+  }
   const [, ...device] = /^\/methods\/([^/]+)\/([^/]+)$/.exec(pathname) ?? []
   if (request.method === 'GET' && device.length > 0) return methods(options, response, device.map(decodeURIComponent))
   const [, namespace, name, action] = /^\/twins\/([^/]+)\/([^/]+)\/(update|get)$/.exec(pathname) ?? []

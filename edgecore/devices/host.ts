@@ -10,6 +10,8 @@ import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { type DeviceBroker, openDeviceBroker } from './broker.ts'
 import { BrokerAccess, credentials } from './broker-access.ts'
+import { Discovery } from './discovery/discovery.ts'
+import { discoveredAnnotation, type Proposal, proposalsOf } from './discovery/proposal.ts'
 import type { LinkPatience } from './dmi/link.ts'
 import { Mapping } from './dmi/mapping.ts'
 import type { MapperCounts } from './dmi/metrics.ts'
@@ -69,6 +71,8 @@ export interface Devices extends Service {
   ask(topic: string, payload: Buffer): Promise<string>
   /** The methods of a device, `<namespace>/<name>`; undefined when this node has no such device. */
   methods(id: string): DeviceMethod[] | undefined
+  /** Manifests for the devices that are announced on the local broker and that this node does not have yet. */
+  discovered(namespace: string): Proposal[]
   /** Hears every message that goes out on device topics. Returns what ends that. */
   listen(hear: (message: Message) => void): () => void
 }
@@ -103,6 +107,7 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   }
   const opened = broker
   topics.attach(opened.topics)
+  const discovery = new Discovery({ topics, log })
   return {
     port: opened.port,
     drivers: engine.drivers,
@@ -115,6 +120,13 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
       const entry = engine.devices.get(id)
       return entry && (entry.device?.spec?.methods ?? [])
     },
+    discovered: (namespace) => {
+      const known = new Set(
+        [...engine.devices.all()].map(({ device }) => device?.metadata.annotations?.[discoveredAnnotation]),
+      )
+      const fresh = discovery.announcements.filter(({ id }) => !known.has(id))
+      return proposalsOf(fresh, { nodeName: options.nodeName, namespace })
+    },
     listen: (hear) => {
       listeners.add(hear)
       return () => void listeners.delete(hear)
@@ -124,6 +136,7 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
       return mapping?.mappers.counts
     },
     stop: async () => {
+      discovery.stop()
       await mapping?.stop()
       await engine.stop()
       await opened.stop()
