@@ -7,6 +7,7 @@ import { type DownFrame, encodeFrame } from '@kedge/shared/frames'
 import { openLog, silentLog } from '@kedge/shared/log'
 import { linkTopic } from '@kedge/shared/topics'
 import mqtt from 'mqtt'
+import { generate } from 'mqtt-packet'
 import { expect, onTestFinished, test } from 'vitest'
 import { applied, same } from '../contract/link/cloud.ts'
 import { CutLink } from '../support/cut-link.ts'
@@ -95,8 +96,16 @@ test('a node that sends without end delays nobody else', async () => {
   await new Promise<void>((resolve) => flood.once('connect', () => resolve()))
   const { link: quiet } = await node('quiet', link.port)
   await eventually(() => heard.includes('quiet up'))
-  const bytes = encodeFrame(applied(1))
-  for (let count = 0; count < 10_000; count++) flood.publish(linkTopic('flood', 'up'), bytes, { qos: 0 })
+  const payload = encodeFrame(applied(1))
+  const packet = generate({
+    cmd: 'publish',
+    topic: linkTopic('flood', 'up'),
+    payload,
+    qos: 0,
+    retain: false,
+    dup: false,
+  })
+  flood.stream.write(Buffer.concat(Array.from({ length: 10_000 }, () => packet)))
   await eventually(() => heard.includes('flood'), { every: 1 })
   quiet.send(applied(1))
   await eventually(() => heard.filter((each) => each === 'flood').length === 10_000)
