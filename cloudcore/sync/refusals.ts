@@ -2,6 +2,9 @@ import type { Inventory } from '@kedge/shared/changes'
 import type { Frame } from '@kedge/shared/frames'
 import type { Key } from '@kedge/shared/objects'
 
+/** Characters of a reason: it comes from an edge and goes into Kubernetes. */
+const longestReason = 512
+
 /**
  * The objects that an edge holds but cannot use.
  *
@@ -37,7 +40,7 @@ export class Refusals {
   /** Takes what a confirmation, of so many changes, says; returns what is new in it. */
   heard({ refused = [], all }: Frame<'applied'>, changes: number): { is: 'refused' | 'usable'; key: Key }[] {
     const news: { is: 'refused' | 'usable'; key: Key }[] = []
-    const now = new Map(refused.map(({ key, reason }) => [key, reason]))
+    const now = new Map(refused.map(({ key, reason }) => [key, reason.slice(0, longestReason)]))
     if (all === true) {
       this.#unsure = false
       for (const key of this.#all.keys()) if (!now.has(key) && this.#all.delete(key)) news.push({ is: 'usable', key })
