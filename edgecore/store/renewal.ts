@@ -10,6 +10,8 @@ export interface RenewalOptions<T extends Service> {
   /** Starts what runs over the store; `before` is what ran until now, to take over its ports. */
   start: (store: Store, before: T | undefined) => Promise<T>
   log: Log
+  /** Milliseconds until a start that failed is tried again. */
+  retryEvery?: number
 }
 
 export interface Renewed<T> extends Service {
@@ -19,8 +21,7 @@ export interface Renewed<T> extends Service {
   survive(error: unknown): boolean
 }
 
-/** Milliseconds until a start that failed is tried again. */
-const retryMs = 2000
+const defaultRetryMs = 2000
 /** A store that is damaged as soon as it is opened is replaced so often before the first start is given up. */
 const attempts = 3
 
@@ -32,7 +33,7 @@ const attempts = 3
  * Invariant: there is at most one store open, and nothing runs over one that is closed.
  */
 export async function renewing<T extends Service>(options: RenewalOptions<T>): Promise<Renewed<T>> {
-  const { log } = options
+  const { log, retryEvery: retryMs = defaultRetryMs } = options
   const stopping = new AbortController()
   let damaged: unknown
   let renewal: Promise<void> | undefined

@@ -39,6 +39,21 @@ describe('commit', () => {
     expect(getMeta(store.db, 'c')).toBe('1')
   })
 
+  test('lets what may wait share the next transaction, whoever asks for that one', async () => {
+    const store = Store.open({ path, clock: systemClock, log: silentLog, commitInterval: 60_000 })
+    opened.push(store)
+    await store.commit(() => setMeta(store.db, 'first', '1'), 'spaced')
+    const before = store.commits
+    const order: string[] = []
+    const note = (name: string) => () => void order.push(name)
+    const spaced = store.commit(() => setMeta(store.db, 'spaced', '1'), 'spaced').then(note('spaced'))
+    const lazy = store.commit(() => setMeta(store.db, 'lazy', '1'), 'lazy').then(note('lazy'))
+    await new Promise((resolve) => setImmediate(resolve))
+    expect([getMeta(store.db, 'spaced'), store.commits - before]).toEqual([undefined, 0])
+    await Promise.all([spaced, lazy, store.commit(() => setMeta(store.db, 'now', '1')).then(note('now'))])
+    expect([order, store.commits - before]).toEqual([['spaced', 'lazy', 'now'], 1])
+  })
+
   test('settles in the order of the calls', async () => {
     const store = open()
     const order: number[] = []
