@@ -54,6 +54,7 @@ const goals: ReadonlyMap<string, Goal> = new Map([
   one('twins/burst of 5000', '≤ 1', '130'),
   one('twins/answers out of order', '0', '294–310 of 1,000'),
   one('link/30 devices × 3/s: status writes', '≤ 3', '28 (all it can)'),
+  ...pair('link/30 devices × 3/s: live in cloudcore', ['', ''], ['≤ 1000', '']),
   one('link/30 devices × 3/s: writes per device and interval', '≤ 1', ''),
   ...pair('devices/desired answered → UpdateDevice', ['≤ 12', '26'], ['≤ 30', '64']),
   one('devices/gRPC reports refused, one connection', '0', '901 of 1,000'),

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchContext } from './harness.ts'
 import { cuts } from './link/cuts.ts'
 import { down } from './link/down.ts'
-import { created, firstSyncs } from './link/first-syncs.ts'
+import { firstSyncs } from './link/first-syncs.ts'
 import type { Linked } from './link/linked.ts'
 import { many } from './link/many.ts'
 import { reconnects } from './link/reconnects.ts'
@@ -46,9 +46,10 @@ async function far(context: BenchContext): Promise<void> {
       const devices = context.quick ? 150 : 900
       await firstSyncs(context, linked, devices)
       await cuts(context, linked)
-      if (!context.quick) await created(context, linked, { from: devices, to: 999 })
-      // The devices and their model.
-      await reconnects(context, linked, (context.quick ? devices : 999) + 1)
+      // With the model it is a thousand objects.
+      const all = context.quick ? devices : 999
+      await system.kube.create(sensors('first', all, 'edge-2').slice(devices))
+      await reconnects(context, linked, all + 1)
     } finally {
       await proxy.close()
     }

@@ -11,7 +11,7 @@ export async function firstSyncs(context: BenchContext, parts: Linked, many: num
 }
 
 /** Creates devices while their node is linked. */
-export async function created(
+async function created(
   context: BenchContext,
   { system, edge }: Linked,
   { from, to }: { from: number; to: number },

@@ -3,6 +3,7 @@ import type { BenchContext } from '../harness.ts'
 import { type Loads, names } from '../load/loads.ts'
 import { devicesPath } from '../support/manifests.ts'
 import { type System, statusInterval } from '../support/system.ts'
+import { LiveValues } from './live-values.ts'
 
 /** Steady reports: how often the API is written to, and whether the last value always arrives there. */
 export async function writes(context: BenchContext, system: System, loads: Loads): Promise<void> {
@@ -12,7 +13,14 @@ export async function writes(context: BenchContext, system: System, loads: Loads
   const before = await counted()
   const forMs = context.quick ? 5000 : 30_000
   const what = '30 devices × 3/s'
-  const { last, sent } = await loads.put(what, { devices: names(30), inFlight: 0, perSecond: 3, forMs })
+  const live = new LiveValues(system, 'edge-1')
+  const {
+    last,
+    sent,
+    times = {},
+  } = await loads.put(what, {
+    ...{ devices: names(30), inFlight: 0, perSecond: 3, forMs, times: true },
+  })
   const written = (await counted()) - before
   const conditions = `${sent} reports in ${forMs / 1000} s, status interval ${statusInterval / 1000} s`
   context.figure(`${what}: status writes`, written / (forMs / 1000), '1/s', conditions)
@@ -21,6 +29,13 @@ export async function writes(context: BenchContext, system: System, loads: Loads
   const ended = performance.now()
   const missing = await converged(system, last, 25_000)
   context.figure(`${what}: last values in the API`, (performance.now() - ended) / 1000, 's', 'after the last report')
+  await live.stop()
+  context.percentiles(
+    `${what}: live in cloudcore`,
+    live.lags(times),
+    'ms',
+    'report due → on its page, looked at every 20 ms',
+  )
   if (missing.length > 0) context.wrong(`${what}: the last value of ${missing.join(', ')} is not in the API`)
 }
 

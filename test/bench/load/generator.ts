@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { percentile } from '../harness.ts'
 import { deviceTopic, report } from '../support/manifests.ts'
 import { RawClient } from '../support/raw-mqtt.ts'
-import type { LoadPlan, LoadResult } from './plan.ts'
+import { type LoadPlan, type LoadResult, reportedValue } from './plan.ts'
 
 /** How long to wait for answers after the last update. */
 const patience = 20_000
@@ -39,15 +39,20 @@ class Device {
     return this.sent - this.samples.length
   }
 
+  /** In milliseconds since the epoch. */
+  get times(): number[] {
+    return this.#startedAt.map((at) => performance.timeOrigin + at)
+  }
+
   get lastValue(): string {
-    return textOf(this.sent - 1)
+    return reportedValue(this.sent - 1)
   }
 
   /** Sends the next update, whose latency counts from `from`. */
   send(from: number): void {
     const number = this.sent
     this.#startedAt.push(from)
-    this.#client?.publish(this.#topic, report(textOf(number), String(number)))
+    this.#client?.publish(this.#topic, report(reportedValue(number), String(number)))
   }
 
   close(): void {
@@ -63,10 +68,6 @@ class Device {
     this.#highest = Math.max(this.#highest, number)
     this.onAnswer()
   }
-}
-
-function textOf(number: number): string {
-  return `${number}.5`
 }
 
 async function run(plan: LoadPlan): Promise<LoadResult> {
@@ -89,7 +90,8 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
     devices.every(({ waiting }) => waiting === 0)
   while (!isOver() && performance.now() < deadline) await pause(5)
   for (const device of devices) device.close()
-  return resultOf(devices, lastAnswer - started)
+  const result = resultOf(devices, lastAnswer - started)
+  return plan.times ? { ...result, times: Object.fromEntries(devices.map(({ name, times }) => [name, times])) } : result
 }
 
 /** Keeps `inFlight` updates on their way: each answer lets the next one go. */

@@ -12,6 +12,8 @@ export interface LoadPlan {
   forMs: number
   /** End sooner, once each device has sent so many. */
   atMost?: number
+  /** Tell when each update was sent. */
+  times?: boolean
 }
 
 export interface LoadResult {
@@ -28,4 +30,16 @@ export interface LoadResult {
   p99: number
   /** The value that each device reported last. */
   last: Record<string, string>
+  /** When each device's updates were sent, in order, in milliseconds since the epoch; where it was asked for. */
+  times?: Record<string, number[]>
+}
+
+/** The value of a device's update of this number, from 0. */
+export function reportedValue(number: number): string {
+  return `${number}.5`
+}
+
+/** The number of the update that reported this value. */
+export function reportNumber(value: string): number {
+  return Math.floor(Number(value))
 }

@@ -190,6 +190,11 @@ export class System {
     return lines.reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0)
   }
 
+  /** What cloudcore shows on a page beside its metrics. */
+  async page(path: string): Promise<unknown> {
+    return (await fetch(`http://127.0.0.1:${this.#metricsPort}${path}`)).json()
+  }
+
   /** Resolves once cloudcore has written nothing to Kubernetes for `calm` milliseconds. */
   async quiet(calm = 1500, within = 60_000): Promise<void> {
     const deadline = performance.now() + within
