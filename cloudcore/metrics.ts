@@ -86,6 +86,11 @@ export function cloudMetrics({ hub, link, counters, heldSeconds }: CloudParts): 
     },
     counter('kedge_cloud_link_malformed_total', 'Frames that could not be read', () => link.traffic.malformed),
     counter(
+      'kedge_cloud_link_newer_total',
+      'Frames of a kind, or with fields, that only a newer edgecore knows',
+      () => link.traffic.newer,
+    ),
+    counter(
       'kedge_cloud_link_dropped_total',
       'Frames of nodes that sent faster than they could be served',
       () => link.traffic.dropped,

@@ -63,6 +63,11 @@ export function edgeMetrics({ store, objects, outbox, clock, cloud, devices }: E
       'Frames that could not be read',
       () => cloud?.link.traffic.malformed ?? 0,
     ),
+    counter(
+      'kedge_edge_link_newer_total',
+      'Frames of a kind, or with fields, that only a newer cloudcore knows',
+      () => cloud?.link.traffic.newer ?? 0,
+    ),
     gauge('kedge_edge_driver_devices', 'Devices that a driver serves', () => devices.drivers.size),
     {
       name: 'kedge_edge_driver_failures_total',

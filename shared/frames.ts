@@ -201,6 +201,8 @@ const Answered = z.object({
   /** `[seq, version]` */
   accepted: z.array(Ref),
   refused: z.array(z.object({ ref: Ref, reason: z.string() })),
+  /** The cloud's time, milliseconds since the epoch: with the first answer to a box, and then rarely. */
+  now: z.number().optional(),
 })
 
 /**
@@ -265,6 +267,11 @@ export function encodeFrame(frame: UpFrame | DownFrame): Buffer {
 export type Decoded<F> =
   | { ok: true; frame: F; unknownFields?: readonly string[] }
   | { ok: false; reason: string; unknown?: true }
+
+/** Whether only a newer program knows all of it. */
+export function isNewer(decoded: Decoded<unknown>): boolean {
+  return decoded.ok ? decoded.unknownFields !== undefined : decoded.unknown === true
+}
 
 export function decodeUp(bytes: Uint8Array): Decoded<UpFrame> {
   return decode(bytes, UpFrame)

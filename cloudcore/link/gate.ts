@@ -1,6 +1,6 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import { decodeUp, type Frame, maxFrameBytes, type UpFrame } from '@kedge/shared/frames'
+import { decodeUp, type Frame, isNewer, maxFrameBytes, type UpFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import { Admission } from './admission.ts'
 import { FairQueue } from './fair-queue.ts'
@@ -159,6 +159,10 @@ export class Gate {
     const known = this.#up.has(node)
     this.#presence(node, true)
     const decoded = decodeUp(bytes)
+    // What only a newer edge knows is no fault of it.
+    if (isNewer(decoded)) this.#options.traffic.newer++
+    if (!decoded.ok && decoded.unknown)
+      return this.#options.log.debug({ node, reason: decoded.reason }, 'frame passed over')
     if (!decoded.ok) return this.#doubt(node, decoded.reason, bytes.length)
     if (decoded.frame.is === 'have') return this.#admission.ask(node, decoded.frame)
     // It goes on with a conversation that ended with its presence.

@@ -13,6 +13,8 @@ export class Traffic implements Counts {
   received = 0
   /** Frames that could not be read. */
   malformed = 0
+  /** Frames of a kind, or with fields, that only a newer edge knows. */
+  newer = 0
   /** Frames of nodes that sent faster than they could be served. */
   dropped = 0
   /** Connections ended because their node did not read. */

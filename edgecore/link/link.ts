@@ -1,7 +1,7 @@
 import { type Backoff, delay } from '@kedge/shared/backoff'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import { type DownFrame, decodeDown, encodeFrame, type UpFrame } from '@kedge/shared/frames'
+import { type DownFrame, decodeDown, encodeFrame, isNewer, type UpFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import type { Lane } from '@kedge/shared/reports'
 import { type Service, sleep } from '@kedge/shared/service'
@@ -56,7 +56,7 @@ export class CloudLink implements Service {
   #up = false
   #running: Promise<void> | undefined
   /** Bytes of frames in each direction since the start. */
-  readonly traffic = { sent: 0, received: 0, malformed: 0 }
+  readonly traffic = { sent: 0, received: 0, malformed: 0, newer: 0 }
   /** Bytes of frames sent, by what they were sent for. */
   readonly sentFor = new Map<Purpose, number>()
 
@@ -174,6 +174,9 @@ export class CloudLink implements Service {
     const { onFrame, onMalformed, log } = this.#options
     this.traffic.received += payload.length
     const decoded = decodeDown(payload)
+    // What only a newer cloud knows is no fault of it.
+    if (isNewer(decoded)) this.traffic.newer++
+    if (!decoded.ok && decoded.unknown) return log.debug({ reason: decoded.reason }, 'frame passed over')
     if (!decoded.ok) {
       const count = ++this.traffic.malformed
       // A cloud that sends nothing else does not fill the log.

@@ -1,6 +1,14 @@
 import { deflateRawSync } from 'node:zlib'
 import { emptyDigest } from '@kedge/shared/changes'
-import { decodeDown, decodeUp, encodeFrame, type Frame, isOlderTalk, maxFrameBytes } from '@kedge/shared/frames'
+import {
+  decodeDown,
+  decodeUp,
+  encodeFrame,
+  type Frame,
+  isNewer,
+  isOlderTalk,
+  maxFrameBytes,
+} from '@kedge/shared/frames'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
@@ -52,6 +60,20 @@ describe('a frame', () => {
     const decoded = decodeUp(bytes)
     expect(decoded.ok).toBe(false)
     expect(decoded.ok ? '' : decoded.reason).toContain(reason)
+  })
+
+  test('of a newer version is told apart from one that is broken', () => {
+    const json = (frame: object) => Buffer.from(`\x01${JSON.stringify(frame)}`)
+    const kind = decodeUp(json({ is: 'hum', talk: 'a.1' }))
+    expect([kind.ok, isNewer(kind)]).toEqual([false, true])
+    const field = decodeUp(json({ ...have, mood: 'good' }))
+    expect(field).toEqual({ ok: true, frame: have, unknownFields: ['mood'] })
+    expect(isNewer(field)).toBe(true)
+    expect(isNewer(decodeUp(json(have)))).toBe(false)
+    for (const broken of [{ ...have, talk: 7 }, { is: 'compare', talk: 'a.1' }, { is: 7 }, [], 'have', null]) {
+      const decoded = decodeUp(json(broken as object))
+      expect([decoded.ok, isNewer(decoded)]).toEqual([false, false])
+    }
   })
 
   test('of any bytes at all never throws', () => {
