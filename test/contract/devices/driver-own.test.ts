@@ -1,0 +1,107 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { driverOptions, namedDrivers } from '@kedge/edgecore/devices/drivers/named'
+import { expect, onTestFinished, test } from 'vitest'
+import { DeviceNode, device, model } from '../../support/device-node.ts'
+import { eventually } from '../../support/eventually.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+/** The driver that docs/drivers.md shows. */
+function documented(): string {
+  const text = readFileSync(join(import.meta.dirname, '../../../docs/drivers.md'), 'utf8')
+  return /```js\n([\s\S]*?)```/.exec(text)?.[1] ?? ''
+}
+
+function put(files: Record<string, string>): string {
+  const dir = tempDir()
+  writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text)
+  return dir
+}
+
+const parsed = (text: string) => namedDrivers.schema.parse(text)
+
+async function lineServer() {
+  const sockets = new Set<Socket>()
+  const heard: string[] = []
+  const server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('data', (data) => heard.push(...data.toString().trim().split('\n')))
+    socket.write('level 1\n')
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return { port: (server.address() as AddressInfo).port, heard, sockets }
+}
+
+const line = (port: number | undefined, desired: Record<string, string> = {}) =>
+  device('lamp', { protocol: { protocolName: 'line', configData: { address: '127.0.0.1', port } }, desired })
+
+test('the driver of docs/drivers.md works as it stands there', async () => {
+  const { port, heard, sockets } = await lineServer()
+  const dir = put({ 'line-driver.js': documented() })
+  const options = driverOptions({ driver: parsed(`line=${dir}/line-driver.js`) })
+  const node = await DeviceNode.start({ ...options, patience: { again: 20 } })
+  const level = () => node.report('lamp')?.twins?.level?.reported?.value
+  await node.apply(model(), line(undefined))
+  await eventually(() => node.events('DriverFailed')[0]?.message === 'spec.protocol.configData: give address and port')
+  await node.apply(line(port, { led: 'ON' }))
+  await eventually(() => level() === '1' && node.report('lamp')?.state === 'online')
+  expect(heard).toEqual(['led ON'])
+  await node.apply(line(port, { led: 'OFF' }))
+  await eventually(() => heard.at(-1) === 'led OFF')
+  for (const socket of sockets) {
+    socket.write('level 7\nlevel 1000\n')
+  }
+  await eventually(() => level() === '7')
+  await eventually(() => node.events('DriverFailed').length > 0)
+  // The connection breaks: the driver asks to be started again.
+  for (const socket of sockets) socket.destroy()
+  await eventually(() => heard.filter((each) => each === 'led OFF').length === 2)
+  await eventually(() => node.report('lamp')?.state === 'online')
+})
+
+test('a module of CommonJS is a driver too', async () => {
+  const dir = put({
+    'common.cjs':
+      "exports.driver = { start: (_, host) => { host.report({ led: 'C' }); return { desired() {}, async stop() {} } } }",
+  })
+  const options = driverOptions({ driver: parsed(`line=${dir}/common.cjs, other=none`) })
+  const node = await DeviceNode.start(options)
+  await node.apply(model(), line(1))
+  await eventually(() => node.report('lamp')?.twins?.led?.reported?.value === 'C')
+})
+
+test('a module that is none, is missing or breaks while it loads says so on its devices', async () => {
+  const dir = put({ 'empty.js': 'export const nothing = 1', 'broken.js': "throw new Error('out of order')" })
+  mkdirSync(join(dir, 'folder'))
+  const named = ['empty=./empty.js', 'broken=./broken.js', 'gone=./gone.js', 'pack=@nobody/has-this']
+  const driver = parsed(named.join(',').replaceAll('./', `${dir}/`))
+  const node = await DeviceNode.start({ ...driverOptions({ driver }), patience: { again: 20 } })
+  const of = (name: string) => device(name, { protocol: { protocolName: name } })
+  await node.apply(model(), of('empty'), of('broken'), of('gone'), of('pack'))
+  const told = await eventually(() => {
+    const events = new Map(node.events('DriverFailed').map(({ regarding, message }) => [regarding.name, message]))
+    return events.size === 4 && events
+  })
+  expect(told.get('empty')).toContain('empty.js is no driver: it should export "driver"')
+  expect(told.get('broken')).toMatch(/the driver broken cannot be loaded from .*broken\.js: out of order/)
+  expect(told.get('gone')).toContain('gone.js')
+  expect(told.get('pack')).toContain('@nobody/has-this')
+  expect(node.report('gone')?.state).toBe('unhealthy')
+})
+
+test.each(['=x', 'a', 'a=', 'a=b,,c=d', 'a b=c'])('--driver %s is refused', (text) => {
+  expect(namedDrivers.schema.safeParse(text).success).toBe(false)
+})
+
+test('a built-in driver can be turned off or replaced', () => {
+  const protocols = (text: string) => driverOptions({ driver: parsed(text) }).drivers.flatMap((each) => each.protocols)
+  expect(protocols('modbus=none')).toEqual(['virtual', 'mqtt', 'http'])
+  expect(protocols('http=@acme/http')).toEqual(['http', 'virtual', 'mqtt', 'modbus'])
+})
