@@ -14,7 +14,7 @@ export const lamp = (options: Parameters<typeof device>[1] = {}, name = 'lamp') 
 export async function start(options: Parameters<typeof DeviceNode.start>[0] = {}, patience = {}) {
   const dir = options.dir ?? tempDir()
   const socket = join(dir, 'dmi.sock')
-  const mapperPatience = { call: 5000, absent: 60_000, ...patience }
+  const mapperPatience = { call: 60_000, absent: 60_000, ...patience }
   const node = await DeviceNode.start({ ...options, dir, dmi: { socket, data: dir }, mapperPatience })
   const mapper = async (more: Partial<MapperOptions> = {}) => {
     const started = await TestMapper.start({ dir, edgecore: socket, ...more })

@@ -153,7 +153,6 @@ test('more devices than fit into one answer come by calls', async () => {
   const protocol = { protocolName: 'custom', configData: { blob: 'x'.repeat(200_000) } }
   await node.apply(model(), ...names.map((name) => lamp({ protocol }, name)))
   const it = await mapper()
-  expect(it.devices.size).toBeGreaterThan(5)
   expect(it.devices.size).toBeLessThan(20)
   await eventually(() => it.devices.size === 30)
 })
