@@ -46,6 +46,14 @@ const subjectGap = 250
 /** How long an answer may take before the report is sent again, growing each time. */
 const patience: Backoff = { base: 60_000, cap: 16 * 60_000 }
 
+/** A row whose subject was reported on a moment ago. */
+interface Held {
+  seq: number
+  lane: Lane
+  /** Milliseconds. */
+  wait: number
+}
+
 interface Item {
   row: OutboxRow
   flight: Flight
@@ -70,6 +78,8 @@ export class Drain {
   readonly #dueAt = new Map<Lane, number>()
   #linkUp = false
   #cancel: (() => void) | undefined
+  /** When the next look is due, monotonic. */
+  #pumpAt = Number.POSITIVE_INFINITY
   #lastFrameAt = Number.NEGATIVE_INFINITY
   #attempt = 0
   #patience: number
@@ -100,7 +110,7 @@ export class Drain {
   down(): void {
     this.#linkUp = false
     this.#cancel?.()
-    this.#cancel = undefined
+    this.#pumpAt = Number.POSITIVE_INFINITY
   }
 
   /** Sends again what has been waiting for its answer too long. Call every second or so. */
@@ -174,12 +184,16 @@ export class Drain {
       )
   }
 
-  /** Sends soon: at once after a quiet moment, otherwise when the gap has passed. */
-  #schedule(): void {
-    if (this.#cancel !== undefined || !this.#linkUp) return
-    const wait = Math.max(0, this.#lastFrameAt + gap - this.#options.clock.monotonic())
-    this.#cancel = this.#scheduler.after(wait, () => {
-      this.#cancel = undefined
+  /** Sends soon, `least` ms from now: at once after a quiet moment, otherwise when the gap has passed. */
+  #schedule(least = 0): void {
+    if (!this.#linkUp) return
+    const now = this.#options.clock.monotonic()
+    const at = Math.max(now + least, this.#lastFrameAt + gap)
+    if (at >= this.#pumpAt) return
+    this.#cancel?.()
+    this.#pumpAt = at
+    this.#cancel = this.#scheduler.after(Math.max(0, at - now), () => {
+      this.#pumpAt = Number.POSITIVE_INFINITY
       this.#pump()
     })
   }
@@ -192,8 +206,9 @@ export class Drain {
       more = items.length > 0 && !items.some(({ flight }) => bulk.has(flight.lane))
       if (!this.#send(items)) return
       for (const { seq, lane } of held) this.#queue(lane).again(seq)
-      // What must wait a moment, and what is not urgent, comes with the next frame.
-      if (held.length > 0 || (items.length > 0 && !more)) this.#schedule()
+      // What is not urgent comes with the next frame, and what must wait a moment when that is over.
+      if (items.length > 0 && !more) this.#schedule()
+      if (held.length > 0) this.#schedule(Math.min(...held.map(({ wait }) => wait)))
     }
   }
 
@@ -213,9 +228,9 @@ export class Drain {
   }
 
   /** The rows of the next frame, from the most important lane that has any, and those that must wait a moment. */
-  #next(): { items: Item[]; held: { seq: number; lane: Lane }[] } {
+  #next(): { items: Item[]; held: Held[] } {
     const batch = new Batch(this.#flights)
-    const held: { seq: number; lane: Lane }[] = []
+    const held: Held[] = []
     const now = this.#options.clock.monotonic()
     for (const [lane, queue] of this.#queues) {
       if ((this.#dueAt.get(lane) ?? 0) > now) continue
@@ -226,7 +241,8 @@ export class Drain {
         seq = queue.next()
         if (seq === undefined) break
         const open = this.#flights.of(seq)
-        if (open !== undefined && open.sentAt + subjectGap > now) held.push({ seq, lane })
+        const wait = open === undefined ? 0 : open.sentAt + subjectGap - now
+        if (wait > 0) held.push({ seq, lane, wait })
         else this.#take(batch, { seq, lane, after: open?.upTo ?? 0, now })
       }
       if (batch.items.length === 0) continue

@@ -1,0 +1,74 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type Step, World } from './world.ts'
+
+const numRuns = Number(process.env.KEDGE_TEST_RUNS ?? 80)
+
+const small = fc.nat({ max: 2 })
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      is: fc.constant('say' as const),
+      device: small,
+      property: small,
+      value: fc.nat({ max: 99 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      is: fc.constant('event' as const),
+      warning: fc.boolean(),
+      bad: fc.nat({ max: 9 }).map((n) => n === 0),
+      size: fc.nat({ max: 800 }),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ is: fc.constant('carry' as const), frames: fc.nat({ max: 4 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ is: fc.constant('write' as const), refuse: fc.nat({ max: 4 }).map((n) => n === 0) }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ is: fc.constant('answer' as const), which: fc.nat({ max: 5 }), keep: fc.boolean() }),
+  },
+  { weight: 6, arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.constantFrom(10, 60, 300, 70_000) }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('jump' as const), ms: fc.constantFrom(-1e12, -1000, 1e10) }) },
+  ...(['lose', 'repeat', 'cut', 'link', 'link', 'crash edge', 'crash cloud', 'tidy'] as const).map((is) => ({
+    weight: 1,
+    arbitrary: fc.constant<Step>({ is }),
+  })),
+)
+
+test('every report arrives, or is refused, or a gap record counts it', async () => {
+  let dropped = 0
+  let refused = 0
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 80, size: 'max' }), async (steps) => {
+      const world = new World()
+      try {
+        for (const each of steps) await world.take(each)
+        await world.heal()
+        const { said, kube, left } = world
+        const aside = new Set(left.aside)
+        for (const [state, value] of said.states) {
+          if (!aside.has(`devices/default/${state.split('/')[0]}`))
+            expect([state, kube.states.get(state)]).toEqual([state, value])
+        }
+        const missing = [...said.events].filter(([id, bad]) => !bad && !kube.events.has(id)).length
+        const counted = [...kube.gaps.values()].reduce((sum, count) => sum + count, 0)
+        expect(missing).toBeLessThanOrEqual(counted)
+        const unaccounted = [...said.events].filter(([id, bad]) => bad && !aside.has(`events/${id}`)).length
+        expect(missing + unaccounted).toBeLessThanOrEqual(counted)
+        dropped += counted
+        refused += aside.size
+      } finally {
+        world.close()
+      }
+    }),
+    { numRuns },
+  )
+  // The schedules have to reach what is asserted.
+  expect([dropped > 0, refused > 0]).toEqual([true, true])
+})
