@@ -1,9 +1,13 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect as connectTcp, createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { startApiServer } from '@kedge/cloudcore/apiserver/apiserver'
+import { cloudcoreProgram } from '@kedge/cloudcore/settings'
 import { systemClock } from '@kedge/shared/clock'
+import { startOf } from '@kedge/shared/load-settings'
 import { openLog, silentLog } from '@kedge/shared/log'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -54,6 +58,25 @@ describe('the embedded API server', () => {
     const { server } = await started()
     for (const file of ['kubeconfig', 'pki/ca.pem', 'pki/server.pem', 'pki/admin.token']) {
       expect(statSync(join(server.dir, file)).mode & 0o777).toBe(0o600)
+    }
+  })
+
+  it('is for this machine alone unless told otherwise', async () => {
+    const start = await startOf(cloudcoreProgram, { argv: ['--standalone'], env: {}, read: () => '' })
+    if (start.is === 'say') throw new Error(start.text)
+    const host = start.values.apiHost
+    const dir = tempDir()
+    const options = { dir, host, port: 0, kubeconfig: join(dir, 'kubeconfig'), clock: systemClock, log: silentLog }
+    const server = await startApiServer(options)
+    onTestFinished(() => server.stop())
+    expect(server.url).toBe(`https://127.0.0.1:${server.port}`)
+    const others = Object.values(networkInterfaces()).flatMap((addresses = []) =>
+      addresses.filter(({ internal, family }) => !internal && family === 'IPv4'),
+    )
+    for (const { address } of others) {
+      const socket = connectTcp(server.port, address)
+      const [error] = await once(socket, 'error')
+      expect(error).toMatchObject({ code: 'ECONNREFUSED' })
     }
   })
 
@@ -189,7 +212,18 @@ describe('whatever comes in', () => {
   it('is answered with a Status, body by body', async () => {
     const { kube } = await started()
     const magic = Buffer.from('k8s\0')
-    const kinds = ['configmaps', 'pods', 'secrets', 'events', 'serviceaccounts']
+    const inside = ['configmaps', 'pods', 'secrets', 'events', 'serviceaccounts']
+    const collections = [
+      ...inside.map((resource) => `/api/v1/namespaces/default/${resource}`),
+      '/api/v1/nodes',
+      '/api/v1/namespaces',
+      '/apis/events.k8s.io/v1/namespaces/default/events',
+      '/apis/coordination.k8s.io/v1/namespaces/default/leases',
+      '/apis/certificates.k8s.io/v1/certificatesigningrequests',
+      '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+      '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+      '/api/v1/namespaces/default/pods/x/binding',
+    ]
     const shaped = fc.record(
       {
         apiVersion: fc.oneof(fc.constant('v1'), fc.json()),
@@ -227,14 +261,52 @@ describe('whatever comes in', () => {
       ),
     )
     await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...kinds), call, async (resource, [body, type]) => {
-        const reply = await kube.call({ method: 'POST', path: `/api/v1/namespaces/default/${resource}`, body, type })
+      fc.asyncProperty(fc.constantFrom(...collections), call, async (path, [body, type]) => {
+        const reply = await kube.call({ method: 'POST', path, body, type })
         if (reply.code >= 500) throw new Error(`${reply.code}: ${reply.text}`)
         if (reply.code >= 400 && reply.body?.kind !== 'Status') throw new Error(`no Status: ${reply.text}`)
       }),
       { numRuns: 400 },
     )
     expect((await kube.get('/healthz')).text).toBe('ok')
+  })
+
+  it('is answered with a Status, patch by patch', async () => {
+    const { kube } = await started()
+    const pods = '/api/v1/namespaces/default/pods'
+    await kube.create(maps, { metadata: { name: 'x' }, data: { a: '1' } })
+    await kube.create(pods, { metadata: { name: 'x' }, spec: { containers: [{ name: 'a', image: 'b' }] } })
+    const field = fc.constantFrom(
+      'metadata',
+      'labels',
+      'spec',
+      'containers',
+      'name',
+      'data',
+      '$patch',
+      'status',
+      '0',
+      '-',
+    )
+    const merge = fc.letrec<{ node: unknown }>((tie) => ({
+      node: fc.oneof({ depthSize: 'small' }, fc.jsonValue(), fc.dictionary(field, tie('node')), fc.array(tie('node'))),
+    })).node
+    const path = fc.array(field, { maxLength: 4 }).map((parts) => parts.map((part) => `/${part}`).join(''))
+    const op = fc.constantFrom('add', 'remove', 'replace', 'move', 'copy', 'test', 'none')
+    const operation = fc.record({ op, path, from: path, value: fc.jsonValue() }, { requiredKeys: ['op'] })
+    const patch = fc.oneof(
+      fc.tuple(fc.array(operation, { maxLength: 4 }), fc.constant('application/json-patch+json')),
+      fc.tuple(merge, fc.constantFrom('application/merge-patch+json', 'application/strategic-merge-patch+json')),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(maps, pods), patch, async (collection, [body, type]) => {
+        const call = { method: 'PATCH', path: `${collection}/x?dryRun=All`, body: JSON.stringify(body), type }
+        const reply = await kube.call(call)
+        if (reply.code >= 500) throw new Error(`${reply.code}: ${reply.text}`)
+        if (reply.code >= 400 && reply.body?.kind !== 'Status') throw new Error(`no Status: ${reply.text}`)
+      }),
+      { numRuns: 300 },
+    )
   })
 
   it('is answered, or cut, also below HTTP', async () => {
