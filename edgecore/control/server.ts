@@ -32,8 +32,7 @@ export async function openControl(options: ControlOptions): Promise<Service> {
       answer(response, 500, { code: 500, reason: explain(error) })
     })
   })
-  // Only one edgecore runs with a data folder: what lies there is left from one that was killed.
-  rmSync(path, { force: true })
+  removeOld(path)
   const open = await new Promise<boolean>((resolve) => {
     server.once('error', (error) => {
       // Everything but these commands works without.
@@ -50,6 +49,15 @@ export async function openControl(options: ControlOptions): Promise<Service> {
       server.closeAllConnections()
       await closed
     },
+  }
+}
+
+/** Only one edgecore runs with a data folder: what lies there is left from one that was killed. */
+function removeOld(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // On a disk that takes no write: to listen there will not go either, and says why.
   }
 }
 
