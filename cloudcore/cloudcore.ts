@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
+import type { Frame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
 import { Histogram, metricsText } from '@kedge/shared/metrics'
 import { isKey, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
@@ -30,6 +31,7 @@ import { Asks } from './sync/asks.ts'
 import { SyncHub } from './sync/hub.ts'
 import { Inbox } from './sync/inbox.ts'
 import { syncPages } from './sync/pages.ts'
+import { TimeTeller } from './sync/time-teller.ts'
 
 export interface CloudcoreOptions {
   settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof BrokerSettings> &
@@ -115,7 +117,9 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const ask = asks.ask.bind(asks)
     const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask }))
     const refusals = add(new RefusalWriter({ ...writing, standing }))
-    const inbox = new Inbox({ sink: writer, send: (node, frame) => link.send(node, frame), log })
+    const times = new TimeTeller(clock)
+    const answer = (node: string, frame: Frame<'answered'>) => link.send(node, times.stamped(node, frame))
+    const inbox = new Inbox({ sink: writer, send: answer, log })
 
     catalog.start()
     await catalog.ready

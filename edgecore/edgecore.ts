@@ -197,7 +197,7 @@ interface CloudOptions {
   nodeStatus: NodeStatus
   care: OutboxCare
   conditions: NodeConditions
-  clock: Clock
+  clock: NodeClock
   random: () => number
   log: Log
 }
@@ -273,6 +273,7 @@ function openCloud({
       drain.down()
     },
     onFrame: (frame: DownFrame) => {
+      if (frame.is === 'answered' && frame.now !== undefined) clock.cloudSays(frame.now)
       if (frame.is === 'answered') drain.answered(frame)
       else if (frame.is !== 'tell') conversation.receive(frame)
       else if (frame.what === 'node') nodeStatus.again()
