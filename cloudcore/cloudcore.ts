@@ -33,9 +33,11 @@ import { Inbox } from './sync/inbox.ts'
 import { syncPages } from './sync/pages.ts'
 import { TimeTeller } from './sync/time-teller.ts'
 
+/** Settings that have a default here too. */
+type Optional = BrokerSettings & Pick<CloudcoreSettings, 'discovered' | 'discoveredNamespace'>
+
 export interface CloudcoreOptions {
-  settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof BrokerSettings> &
-    Partial<BrokerSettings>
+  settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof Optional> & Partial<Optional>
   kubernetes: KubernetesWay
   clock: Clock
   /** A draw from [0, 1). */
@@ -102,6 +104,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const freshest = new Freshest((key) => newestOf(catalog, key))
     const writing = { kube, freshest, limiter: new Limiter(writesAtOnce), counters, clock, log, random, catalog }
     const { statusInterval, defaultAutonomy } = settings
+    const discovered = { is: settings.discovered ?? 'propose', namespace: settings.discoveredNamespace ?? 'default' }
     const nodes = add(
       new NodeKeeper({
         ...writing,
@@ -115,7 +118,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const conditionsFor = devices.conditionsFor.bind(devices)
     const asks = add(new Asks({ send: (node, frame) => link.send(node, frame), clock, log }))
     const ask = asks.ask.bind(asks)
-    const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask }))
+    const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask, discovered }))
     const refusals = add(new RefusalWriter({ ...writing, standing }))
     const times = new TimeTeller(clock)
     const answer = (node: string, frame: Frame<'answered'>) => link.send(node, times.stamped(node, frame))

@@ -6,6 +6,7 @@ import {
   host,
   interval,
   logLevel,
+  oneOf,
   path,
   port,
   text,
@@ -72,6 +73,12 @@ export const cloudcoreProgram = program({
       default: '24h',
       help: 'How long a node that is out of reach keeps its pods, unless it says otherwise itself',
     },
+    discovered: {
+      type: oneOf(['propose', 'accept', 'ignore']),
+      default: 'propose',
+      help: 'Devices that announce themselves at a node: propose writes manifests to the ConfigMap discovered-<node> in the namespace kedge, accept makes the Devices at once',
+    },
+    discoveredNamespace: { type: text, default: 'default', help: 'The namespace of such devices' },
     installCrds: {
       type: flag,
       default: 'true',

@@ -22,6 +22,7 @@ import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
 import { allReported, reportsOn } from './reports/again.ts'
 import { careForBudget } from './reports/budget-care.ts'
+import { reportDiscovered } from './reports/discovered.ts'
 import { Drain } from './reports/drain.ts'
 import type { LinkBudget } from './reports/link-budget.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
@@ -151,6 +152,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
       }),
     )
     const care = add(startOutboxCare(common))
+    add(reportDiscovered({ ...common, devices }))
     const nodeStatus = add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
 
     const cloud =

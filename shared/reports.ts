@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { Announcement } from './proposals.ts'
 
 /**
  * What an edge node says upward. State reports (`node`, `pod`, `device`) fold per subject, the newest wins; events
@@ -88,12 +89,23 @@ export const GapReport = z.object({
   to: z.number(),
 })
 
-export const Report = z.discriminatedUnion('is', [NodeReport, PodReport, DeviceReport, EventReport, GapReport])
+/** What is announced on the node's local broker and no device yet: all of it. */
+export const DiscoveredReport = z.object({ is: z.literal('discovered'), announcements: z.array(Announcement).max(500) })
+
+export const Report = z.discriminatedUnion('is', [
+  NodeReport,
+  PodReport,
+  DeviceReport,
+  EventReport,
+  GapReport,
+  DiscoveredReport,
+])
 export type NodeReport = z.infer<typeof NodeReport>
 export type PodReport = z.infer<typeof PodReport>
 export type DeviceReport = z.infer<typeof DeviceReport>
 export type EventReport = z.infer<typeof EventReport>
 export type GapReport = z.infer<typeof GapReport>
+export type DiscoveredReport = z.infer<typeof DiscoveredReport>
 export type Report = z.infer<typeof Report>
 
 /** In the order of importance in which they are served. */
@@ -111,6 +123,7 @@ export function laneOf(report: Report): Lane {
       return 'control'
     case 'pod':
     case 'device':
+    case 'discovered':
       return 'state'
     case 'event':
       return report.type === 'Warning' ? 'alarms' : 'events'
@@ -128,6 +141,8 @@ export function subjectOf(report: Report): string {
       return `devices/${report.namespace}/${report.name}`
     case 'event':
       return `events/${report.id}`
+    case 'discovered':
+      return 'discovered'
     case 'gap':
       return `gaps/${report.lane}/${report.why}`
   }

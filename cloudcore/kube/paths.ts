@@ -19,6 +19,15 @@ export function collectionPath(resource: WatchedResource): string {
   return `${roots[resource]}/${resource}`
 }
 
+/** The objects of a kind in one namespace: where one is created. */
+export function collectionIn(resource: Resource, namespace: string): string {
+  return `${roots[resource]}/namespaces/${segment(namespace)}/${resource}`
+}
+
+export function configMapPath(namespace: string, name: string): string {
+  return `${collectionIn('configmaps', namespace)}/${segment(name)}`
+}
+
 /** One object, by its key. Throws on what is not a key. */
 export function objectPath(key: string): string {
   const parts = parseKey(key)

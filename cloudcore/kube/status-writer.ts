@@ -6,6 +6,7 @@ import type { CatalogChange } from './catalog-entry.ts'
 import type { Condition } from './conditions.ts'
 import type { LiveDevice, StatusTwin } from './device-status.ts'
 import { DeviceWriter } from './device-writer.ts'
+import { type DiscoveredSettings, DiscoveredWriter } from './discovered-writer.ts'
 import { EventWriter } from './event-writer.ts'
 import { GapWriter } from './gap-writer.ts'
 import { hasLost } from './lost-status.ts'
@@ -16,6 +17,7 @@ import type { WriterParts } from './writer-parts.ts'
 export interface StatusWriterParts extends WriterParts {
   catalog: {
     get(key: Key): { object: KubeObject } | undefined
+    keys(): Iterable<Key>
     onChange(listener: (change: CatalogChange) => void): () => void
     ready: Promise<void>
   }
@@ -24,6 +26,8 @@ export interface StatusWriterParts extends WriterParts {
   statusInterval: number
   /** What cloudcore has to say of a device with these twins. */
   conditionsFor: (device: KubeObject, twins: readonly StatusTwin[]) => Condition[]
+  /** What becomes of devices that announce themselves; they are proposed unless given. */
+  discovered?: DiscoveredSettings
   /** Asks a node to report a pod or a device again. */
   ask?: (node: string, key: Key) => void
 }
@@ -41,6 +45,7 @@ export class StatusWriter implements Service {
   readonly #devices: DeviceWriter
   readonly #events: EventWriter
   readonly #gaps: GapWriter
+  readonly #discovered: DiscoveredWriter
   readonly #unsubscribe: () => void
   readonly #stopped: Promise<void>
   #isReady = false
@@ -53,6 +58,10 @@ export class StatusWriter implements Service {
     this.#devices = new DeviceWriter(parts)
     this.#events = new EventWriter(parts)
     this.#gaps = new GapWriter(parts)
+    this.#discovered = new DiscoveredWriter({
+      ...parts,
+      discovered: parts.discovered ?? { is: 'propose', namespace: 'default' },
+    })
     this.#unsubscribe = parts.catalog.onChange((change) => this.#changed(change))
     this.#stopped = new Promise((resolve) => {
       this.#stopNow = resolve
@@ -79,6 +88,8 @@ export class StatusWriter implements Service {
         return this.#events.accept(node, report)
       case 'gap':
         return this.#gaps.accept(node, report)
+      case 'discovered':
+        return this.#discovered.accept(node, report.announcements)
     }
   }
 
@@ -97,7 +108,7 @@ export class StatusWriter implements Service {
     this.#stopNow()
     this.#unsubscribe()
     const { log } = this.#parts
-    const writers = [this.#pods, this.#devices, this.#events, this.#gaps]
+    const writers = [this.#pods, this.#devices, this.#events, this.#gaps, this.#discovered]
     await stopAll(writers, (error) => log.error({ error }, 'status writer stop'))
   }
 

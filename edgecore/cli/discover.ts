@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
+import { manifestsOf, type Proposal } from '@kedge/shared/proposals'
 import { table } from '@kedge/shared/table'
-import type { Proposal } from '../devices/discovery/proposal.ts'
 import { defaultData } from '../settings.ts'
 import { asked } from './device-words.ts'
 import type { Said } from './get.ts'
@@ -77,8 +77,7 @@ async function written(proposals: readonly Proposal[], output: string): Promise<
     })
     return table(['NAME', 'MODEL', 'PROPERTIES', 'ANNOUNCED-AS'], rows)
   }
-  const models = new Map(proposals.map(({ model }) => [model.metadata.name, model]))
-  const objects = [...models.values(), ...proposals.map(({ device }) => device)]
+  const objects = manifestsOf(proposals)
   if (output === 'json') return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`
   const { stringify } = await import('yaml')
   return objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n')

@@ -2,6 +2,7 @@ import type { Clock } from '@kedge/shared/clock'
 import type { DeviceMethod } from '@kedge/shared/devices'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
+import { type Announcement, discoveredAnnotation, type Proposal, proposalsOf } from '@kedge/shared/proposals'
 import type { Service } from '@kedge/shared/service'
 import type { Address } from '@kedge/shared/setting-types'
 import type { LocalBrokerSettings } from '../settings.ts'
@@ -11,7 +12,6 @@ import type { Store } from '../store/store.ts'
 import { type DeviceBroker, openDeviceBroker } from './broker.ts'
 import { BrokerAccess, credentials } from './broker-access.ts'
 import { Discovery } from './discovery/discovery.ts'
-import { discoveredAnnotation, type Proposal, proposalsOf } from './discovery/proposal.ts'
 import type { LinkPatience } from './dmi/link.ts'
 import { Mapping } from './dmi/mapping.ts'
 import type { MapperCounts } from './dmi/metrics.ts'
@@ -73,6 +73,10 @@ export interface Devices extends Service {
   methods(id: string): DeviceMethod[] | undefined
   /** Manifests for the devices that are announced on the local broker and that this node does not have yet. */
   discovered(namespace: string): Proposal[]
+  /** What is announced on the local broker and no device of this node yet. */
+  announced(): Announcement[]
+  /** Calls `listener` when something else is announced. */
+  onAnnounced(listener: () => void): void
   /** Hears every message that goes out on device topics. Returns what ends that. */
   listen(hear: (message: Message) => void): () => void
 }
@@ -107,7 +111,8 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   }
   const opened = broker
   topics.attach(opened.topics)
-  const discovery = new Discovery({ topics, log })
+  let announced = () => {}
+  const discovery = new Discovery({ topics, onChange: () => announced(), log })
   return {
     port: opened.port,
     drivers: engine.drivers,
@@ -121,11 +126,15 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
       return entry && (entry.device?.spec?.methods ?? [])
     },
     discovered: (namespace) => {
-      const known = new Set(
-        [...engine.devices.all()].map(({ device }) => device?.metadata.annotations?.[discoveredAnnotation]),
-      )
-      const fresh = discovery.announcements.filter(({ id }) => !known.has(id))
-      return proposalsOf(fresh, { nodeName: options.nodeName, namespace })
+      const { known, taken } = devicesThere(engine, namespace)
+      return proposalsOf(discovery.announcements, { nodeName: options.nodeName, namespace, known, taken })
+    },
+    announced: () => {
+      const { known } = devicesThere(engine, '')
+      return discovery.announcements.filter(({ id }) => !known.has(id))
+    },
+    onAnnounced: (listener) => {
+      announced = listener
     },
     listen: (hear) => {
       listeners.add(hear)
@@ -154,4 +163,16 @@ async function openBroker(options: DevicesOptions & { host: string; engine: Engi
   const broker = await openDeviceBroker({ ...options, access: BrokerAccess.load(mqtt) })
   log.info({ host, port: broker.port }, 'local mqtt broker open')
   return broker
+}
+
+/** Names of devices in a namespace, and the ids that devices of this node were announced with. */
+function devicesThere(engine: Engine, namespace: string): { taken: Set<string>; known: Set<string> } {
+  const taken = new Set<string>()
+  const known = new Set<string>()
+  for (const entry of engine.devices.all()) {
+    if (entry.namespace === namespace) taken.add(entry.name)
+    const id = entry.device?.metadata.annotations?.[discoveredAnnotation]
+    if (id !== undefined) known.add(id)
+  }
+  return { taken, known }
 }

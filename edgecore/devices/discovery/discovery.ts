@@ -1,8 +1,8 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
+import type { Announcement } from '@kedge/shared/proposals'
 import type { TopicMessage, Topics } from '../drivers/topics.ts'
 import { type HaEntity, haDevice, haDeviceId, haEntities, homeAssistantFilter } from './home-assistant.ts'
-import type { Announcement } from './proposal.ts'
 import { zigbee2mqttDevices, zigbee2mqttFilter } from './zigbee2mqtt.ts'
 
 export interface DiscoveryOptions {

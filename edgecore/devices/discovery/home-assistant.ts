@@ -1,6 +1,6 @@
+import { type Announced, type Announcement, defined, propertyName } from '@kedge/shared/proposals'
 import * as z from 'zod'
 import { isJson, spelledOut } from './ha-words.ts'
-import { type Announced, type Announcement, defined, propertyName } from './proposal.ts'
 
 /**
  * Home Assistant's MQTT discovery: one retained message for each entity on

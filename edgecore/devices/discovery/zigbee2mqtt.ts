@@ -1,5 +1,5 @@
+import { type Announced, type Announcement, defined, propertyName } from '@kedge/shared/proposals'
 import * as z from 'zod'
-import { type Announced, type Announcement, defined, propertyName } from './proposal.ts'
 
 /**
  * zigbee2mqtt announces its devices, retained, on `<base>/bridge/devices`; what each can do is in

@@ -30,13 +30,13 @@ test('what announces itself is a manifest away from being a device that works', 
   await eventually(async () => /ENERGY|energy_power/.test((await run('-o table')).out))
   expect((await run('-o table')).out.split('\n').map((line) => line.split(/ +/)[0])).toEqual([
     'NAME',
-    'plug',
-    'lamp',
-    'wohnzimmer-klima',
+    'edge-1-plug',
+    'edge-1-lamp',
+    'edge-1-wohnzimmer-klima',
     '',
   ])
 
-  const { out } = await run('lamp')
+  const { out } = await run('edge-1-lamp')
   const objects = parseAllDocuments(out).map((document) => document.toJS() as KubeObject)
   expect(objects.map(({ kind }) => kind)).toEqual(['DeviceModel', 'Device'])
   await node.apply(...objects)
@@ -44,9 +44,12 @@ test('what announces itself is a manifest away from being a device that works', 
   const said = { state: 'ON', brightness: 254, occupancy: true, color: { x: 0.3, y: 0.4 } }
   await eventually(async () => {
     await client.publish('zigbee2mqtt/lamp', said)
-    return Object.keys(node.report('lamp')?.twins ?? {}).length >= 5
+    return Object.keys(node.report('edge-1-lamp')?.twins ?? {}).length >= 5
   })
-  const values = Object.entries(node.report('lamp')?.twins ?? {}).map(([name, twin]) => [name, twin?.reported?.value])
+  const values = Object.entries(node.report('edge-1-lamp')?.twins ?? {}).map(([name, twin]) => [
+    name,
+    twin?.reported?.value,
+  ])
   expect(Object.fromEntries(values)).toMatchObject({
     state: 'true',
     brightness: '254',
@@ -56,7 +59,7 @@ test('what announces itself is a manifest away from being a device that works', 
   })
 
   await client.subscribe('zigbee2mqtt/lamp/set')
-  await client.publish('$hw/events/device/default/lamp/twin/update', {
+  await client.publish('$hw/events/device/default/edge-1-lamp/twin/update', {
     twin: { state: { expected: { value: 'false' } }, 'color.x': { expected: { value: '0.5' } } },
   })
   await eventually(() => client.on('zigbee2mqtt/lamp/set').length === 2)
@@ -85,5 +88,5 @@ test('announcements are retained: they are there after a restart of edgecore', a
   await node.stop()
   const again = await DeviceNode.start({ dir })
   await eventually(() => again.devices.discovered('shop').length === 1)
-  expect(again.devices.discovered('shop')[0]?.device.metadata).toMatchObject({ name: 'plug', namespace: 'shop' })
+  expect(again.devices.discovered('shop')[0]?.device.metadata).toMatchObject({ name: 'edge-1-plug', namespace: 'shop' })
 })

@@ -1,14 +1,13 @@
 import { haDevice, haDeviceId, haEntities, pathOf } from '@kedge/edgecore/devices/discovery/home-assistant'
-import { type Announcement, proposalsOf, slug } from '@kedge/edgecore/devices/discovery/proposal'
 import { zigbee2mqttDevices } from '@kedge/edgecore/devices/discovery/zigbee2mqtt'
 import { builtInDrivers } from '@kedge/edgecore/devices/drivers/catalog'
 import { mqttConfig } from '@kedge/edgecore/devices/drivers/mqtt/config'
-import { parseDevice, parseDeviceModel } from '@kedge/shared/devices'
-import type { ModelProperty } from '@kedge/shared/twin'
+import { type ModelProperty as DeviceModelProperty, parseDevice, parseDeviceModel } from '@kedge/shared/devices'
+import { type Announcement, proposalsOf, slug } from '@kedge/shared/proposals'
 import { describe, expect, test } from 'vitest'
 import { bridgeDevices, esphomeNumber, jsonLight, tasmotaSensor, tasmotaSwitch, wholeDevice } from './announcements.ts'
 
-const where = { nodeName: 'edge-1', namespace: 'default' }
+const where = { nodeName: 'edge-1', namespace: 'default', taken: new Set<string>(), known: new Set<string>() }
 const zigbee = () => zigbee2mqttDevices('zigbee2mqtt', JSON.stringify(bridgeDevices))
 
 function homeAssistant(...messages: { topic: string; payload: unknown }[]): Announcement {
@@ -143,7 +142,7 @@ describe('proposals', () => {
       if (!parsed.ok) throw new Error(parsed.reason)
       const { name, namespace = '' } = parsed.device.metadata
       const unknown: string[] = []
-      const rules = (model.spec.properties ?? []) as ModelProperty[]
+      const rules = (model.spec.properties ?? []) as DeviceModelProperty[]
       const rest = {
         model: new Map(rules.map((rule) => [rule.name ?? '', rule])),
         desired: new Map(),
@@ -162,25 +161,39 @@ describe('proposals', () => {
       proposalsOf(announcements, where).map(({ id, model, device }) => [id, model.metadata.name, device.metadata.name])
     expect(names(all())).toEqual(names(all().reverse()))
     expect(names(all()).map(([, model, device]) => `${model} ${device}`)).toEqual([
-      'tasmota-sonoff-s20 plug',
-      'bla-electronics-xya kitchen',
-      'strip strip',
-      'ikea-led1624g9 lamp',
-      'aqara-wsdcgq11lm wohnzimmer-klima',
+      expect.stringMatching(/^tasmota-sonoff-s20-\w{5} edge-1-plug$/),
+      expect.stringMatching(/^bla-electronics-xya-\w{5} edge-1-kitchen$/),
+      expect.stringMatching(/^strip-\w{5} edge-1-strip$/),
+      expect.stringMatching(/^ikea-led1624g9-\w{5} edge-1-lamp$/),
+      expect.stringMatching(/^aqara-wsdcgq11lm-\w{5} edge-1-wohnzimmer-klima$/),
     ])
   })
 
-  test('devices of one make share a model; one that differs, and a name that is taken, get a number', () => {
+  test('devices of one make share a model; one that differs has another', () => {
     const [climate] = zigbee()
     if (climate === undefined) throw new Error('none')
-    const twin = { ...climate, id: 'zigbee2mqtt/0x9' }
-    const other = { ...climate, id: 'zigbee2mqtt/0xa', properties: climate.properties.slice(1) }
-    const proposals = proposalsOf([climate, twin, other], where)
-    expect(proposals.map(({ model, device }) => [model.metadata.name, device.metadata.name])).toEqual([
-      ['aqara-wsdcgq11lm', 'wohnzimmer-klima'],
-      ['aqara-wsdcgq11lm', 'wohnzimmer-klima-2'],
-      ['aqara-wsdcgq11lm-2', 'wohnzimmer-klima-3'],
-    ])
+    const twin = { ...climate, id: 'zigbee2mqtt/0x9', name: 'other' }
+    const other = { ...climate, id: 'zigbee2mqtt/0xa', name: 'third', properties: climate.properties.slice(1) }
+    const [first, second, third] = proposalsOf([climate, twin, other], where).map(({ model }) => model.metadata.name)
+    expect(first).toBe(second)
+    expect(first).not.toBe(third)
+  })
+
+  test('no proposal has the name of another one, or of a device that there is', () => {
+    const [climate, lamp] = zigbee()
+    if (climate === undefined || lamp === undefined) throw new Error('none')
+    const namesake = { ...lamp, id: 'zigbee2mqtt/0x9' }
+    const names = proposalsOf([lamp, namesake, climate], { ...where, taken: new Set(['edge-1-wohnzimmer-klima']) }).map(
+      ({ device }) => String(device.metadata.name),
+    )
+    expect(new Set(names).size).toBe(3)
+    for (const name of names) expect(name).toMatch(/^edge-1-(lamp|wohnzimmer-klima)-\w{5}$/)
+  })
+
+  test('what is a device already is not proposed, and the others keep their names', () => {
+    const before = proposalsOf(all(), where)
+    const known = new Set([before[0]?.id ?? ''])
+    expect(proposalsOf(all(), { ...where, known })).toEqual(before.slice(1))
   })
 
   test.each([
