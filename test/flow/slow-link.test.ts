@@ -41,4 +41,4 @@ test('a ConfigMap of 1 MiB on a link of 20 kB/s holds up neither reports nor des
   await eventually(async () => (await text()) === large, patient)
   await fleet.level()
   expect(edge.link.connections).toBe(connections)
-})
+}, 180_000)
