@@ -1,8 +1,9 @@
 import { type Backoff, delay } from '@kedge/shared/backoff'
 import { explain } from '@kedge/shared/errors'
 import type { Ended } from './client.ts'
-import { wireDevice, wireModel } from './describe.ts'
+import { wireDevice } from './describe.ts'
 import { Link, type LinkOptions } from './link.ts'
+import { HeldModels } from './models.ts'
 import { Slots } from './slots.ts'
 import { nextStep, type Step } from './steps.ts'
 import type { MapperRow } from './table.ts'
@@ -55,10 +56,7 @@ export class Mapper {
   readonly #options: MapperOptions
   readonly #link: Link
   readonly #told = new Map<string, Told>()
-  /** Hashes of the models that it has taken. */
-  readonly #models = new Map<string, string>()
-  /** Calls about models under way, by model. */
-  readonly #modelCalls = new Map<string, Promise<Ended>>()
+  readonly #models: HeldModels
   readonly #slots = new Slots(maxCalls)
   readonly #working = new Set<string>()
   /** Failed attempts in a row, by device, and the timer of the next one. */
@@ -71,6 +69,7 @@ export class Mapper {
   constructor(options: MapperOptions) {
     this.#options = options
     for (const [device, kept] of options.told) this.#told.set(device, unsure({ kept }))
+    this.#models = new HeldModels((method, request) => this.#link.call(method, request))
     this.#link = new Link({
       ...options,
       address: options.row.address,
@@ -123,14 +122,10 @@ export class Mapper {
 
   /** It was given these devices in the answer to its registration. */
   gave(wants: Iterable<Want>): void {
-    for (const { described, hash, modelId, modelHash } of wants) {
-      this.#told.set(`${described.namespace}/${described.name}`, {
-        hash,
-        kept: undefined,
-        registered: true,
-        model: modelId,
-      })
-      this.#models.set(modelId, modelHash)
+    for (const want of wants) {
+      const { described, hash, modelId: model } = want
+      this.#told.set(`${described.namespace}/${described.name}`, { hash, kept: undefined, registered: true, model })
+      this.#models.took(want)
     }
   }
 
@@ -143,9 +138,15 @@ export class Mapper {
     void this.#slots.use(() => this.#work(device))
   }
 
+  /** Never throws: what cannot be described is told as a failure of its device. */
   #next(device: string): Step | undefined {
     const told = this.#told.get(device)
-    return nextStep(this.#options.want(device)?.hash, told, told?.registered ?? false)
+    try {
+      return nextStep(this.#options.want(device)?.hash, told, told?.registered ?? false)
+    } catch (error) {
+      this.#options.onFailed(device, explain(error))
+      return undefined
+    }
   }
 
   async #work(device: string): Promise<void> {
@@ -174,7 +175,7 @@ export class Mapper {
     told.model = want.modelId
     this.#told.set(device, told)
     if (isNew) await this.#options.remember(device)
-    const modelled = await this.#model(want)
+    const modelled = await this.#models.ensure(want)
     if (modelled.is !== 'ok') return modelled
     // An update that is lost on its way may have been taken, or not.
     if (step === 'update') Object.assign(told, { hash: undefined, kept: undefined })
@@ -187,7 +188,7 @@ export class Mapper {
     } else {
       // It may have lost what it had: it is told all of it again.
       Object.assign(told, unsure({ model: told.model }))
-      this.#models.delete(want.modelId)
+      this.#models.doubt(want.modelId)
     }
     if (modelBefore !== undefined && modelBefore !== want.modelId) await this.#dropModel(modelBefore)
     return ended
@@ -208,37 +209,12 @@ export class Mapper {
     return { is: 'ok' }
   }
 
-  /** Sees to it that the mapper has the model of a device. */
-  async #model({ described, modelId, modelHash }: Want): Promise<Ended> {
-    for (let under = this.#modelCalls.get(modelId); under; under = this.#modelCalls.get(modelId)) {
-      const ended = await under
-      if (ended.is !== 'ok') return ended
-    }
-    const known = this.#models.get(modelId)
-    if (known === modelHash) return { is: 'ok' }
-    const session = this.#session
-    const method = known === undefined ? 'CreateDeviceModel' : 'UpdateDeviceModel'
-    const call = this.#link.call(method, { model: wireModel(described.namespace, described.model) })
-    const done = call.then((ended) => {
-      this.#modelCalls.delete(modelId)
-      if (session !== this.#session) return ended
-      if (ended.is === 'ok') this.#models.set(modelId, modelHash)
-      else this.#models.delete(modelId)
-      return ended
-    })
-    this.#modelCalls.set(modelId, done)
-    return done
-  }
-
   /** Takes a model back that no device of this mapper has any more. */
   async #dropModel(modelId: string): Promise<void> {
     for (const { model } of this.#told.values()) if (model === modelId) return
-    if (!this.#models.delete(modelId)) return
-    const [modelNamespace, modelName] = modelId.split('/')
-    const ended = await this.#link.call('RemoveDeviceModel', { modelName, modelNamespace })
-    if (ended.is !== 'ok') {
-      this.#options.log.info({ model: modelId, mapper: this.name, reason: ended.reason }, 'model left at mapper')
-    }
+    const ended = await this.#models.drop(modelId)
+    if (ended.is === 'ok') return
+    this.#options.log.info({ model: modelId, mapper: this.name, reason: ended.reason }, 'model left at mapper')
   }
 
   #failed(device: string, ended: Exclude<Ended, { is: 'ok' }>): void {
@@ -275,7 +251,7 @@ export class Mapper {
   /** What it holds is not sure any more. */
   #doubt(): void {
     this.#session++
-    this.#models.clear()
+    this.#models.doubtAll()
     for (const [device, { hash, kept, model }] of this.#told) {
       this.#told.set(device, unsure({ kept: hash ?? kept, model }))
     }

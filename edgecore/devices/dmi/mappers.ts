@@ -3,15 +3,15 @@ import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { Store } from '../../store/store.ts'
 import type { Entry } from '../registry.ts'
-import { type Candidate, choose } from './choice.ts'
-import { type WireDevice, type WireModel, wireDevice, wireModel } from './describe.ts'
+import { choose } from './choice.ts'
 import type { LinkPatience } from './link.ts'
 import { Mapper } from './mapper.ts'
 import type { MapperCounts } from './metrics.ts'
+import { answerOf, type Registered, wantsAtRegistration } from './registration.ts'
 import type { MapperInfo } from './requests.ts'
 import { Slots } from './slots.ts'
 import type { MapperRow, MapperTable } from './table.ts'
-import { type Want, wantOf } from './want.ts'
+import { wantOf } from './want.ts'
 
 /** What mappers need of the devices of this node. */
 export interface MappedDevices {
@@ -33,15 +33,6 @@ export interface MappersOptions {
   random: () => number
   log: Log
 }
-
-/** `v1beta1.MapperRegisterResponse` */
-export interface Registered {
-  modelList: WireModel[]
-  deviceList: WireDevice[]
-}
-
-/** What is left of a registration's answer is sent by calls: gRPC clients take 4 MB, mappers wait for one second. */
-const answerLimits = { bytes: 3_000_000, ms: 150 }
 
 /**
  * The mappers of this node and which devices each of them serves.
@@ -126,13 +117,15 @@ export class Mappers {
   }
 
   async #register(info: MapperInfo, withData: boolean): Promise<Registered> {
-    const { store, table, devices, log } = this.#options
+    const { store, table, devices, clock, log } = this.#options
     const order = 1 + Math.max(0, ...[...this.#mappers.values()].map((each) => each.order))
     const row = { ...info, order }
     const before = this.#mappers.get(info.name)
     // Whoever listens at the same socket now is this one.
     const gone = [...this.#mappers.values()].filter((each) => each.row.address === info.address && each !== before)
-    const wants = withData ? this.#wantsOf(row, gone) : []
+    const others = [...this.#mappers.values()].filter((each) => each !== before && !gone.includes(each))
+    const around = { others, entries: devices.all(), clock }
+    const wants = withData ? wantsAtRegistration({ ...row, absent: false }, around) : []
     await store.commit(() => {
       for (const { name } of gone) table.drop(name)
       table.put(row)
@@ -148,25 +141,6 @@ export class Mappers {
     if (this.#started && !this.#stopped) mapper.start()
     devices.reattach(this.#idsOf([protocol, before?.protocol, ...gone.map((each) => each.protocol)]))
     return answerOf(wants)
-  }
-
-  /** What a mapper is given when it registers, as far as that fits into the answer. */
-  #wantsOf(row: MapperRow, gone: readonly Mapper[]): Want[] {
-    const { devices, clock } = this.#options
-    const others = [...this.#mappers.values()].filter((each) => each.name !== row.name && !gone.includes(each))
-    const candidate: Candidate = { ...row, absent: false }
-    const deadline = clock.monotonic() + answerLimits.ms
-    const wants: Want[] = []
-    let bytes = 0
-    for (const entry of devices.all()) {
-      if (choose<Candidate>(entry.device, [candidate, ...others]) !== candidate) continue
-      const want = wantOf(entry)
-      if (want === undefined) continue
-      bytes += sizeOf(want)
-      if (bytes > answerLimits.bytes || clock.monotonic() > deadline) break
-      wants.push(want)
-    }
-    return wants
   }
 
   #add(row: MapperRow, told: ReadonlyMap<string, string | undefined>): Mapper {
@@ -244,17 +218,4 @@ function whyAway(chosen: Mapper | string): string | undefined {
 
 function protocolOf(device: Entry['device']): string {
   return device?.spec?.protocol?.protocolName ?? ''
-}
-
-/** About as many bytes as a device takes in a message. */
-function sizeOf({ described: { device, model } }: Want): number {
-  return JSON.stringify([device.spec, model.spec]).length
-}
-
-function answerOf(wants: readonly Want[]): Registered {
-  const models = new Map(wants.map(({ modelId, described }) => [modelId, described]))
-  return {
-    modelList: [...models.values()].map(({ namespace, model }) => wireModel(namespace, model)),
-    deviceList: wants.map(({ described }) => wireDevice(described)),
-  }
 }
