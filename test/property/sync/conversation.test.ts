@@ -46,5 +46,5 @@ describe('the sync conversation', () => {
       }),
       { numRuns: Number(process.env.KEDGE_TEST_RUNS ?? 1000) },
     )
-  })
+  }, 180_000)
 })

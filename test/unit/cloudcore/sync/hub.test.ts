@@ -1,4 +1,5 @@
 import { type HubCatalog, SyncHub } from '@kedge/cloudcore/sync/hub'
+import type { News } from '@kedge/cloudcore/sync/session'
 import { digestOf, emptyDigest, hashOf } from '@kedge/shared/changes'
 import { systemClock } from '@kedge/shared/clock'
 import type { DownFrame, Frame } from '@kedge/shared/frames'
@@ -72,13 +73,16 @@ class HandCatalog implements HubCatalog {
 let catalog: HandCatalog
 let hub: SyncHub
 let sent: [string, DownFrame][]
+let news: News[]
 
 beforeEach(() => {
   catalog = new HandCatalog()
   sent = []
+  news = []
   hub = new SyncHub({
     catalog,
     send: (node, frame) => sent.push([node, frame]),
+    onNews: (_node, each) => news.push(each),
     epoch: 'e1',
     clock: systemClock,
     log: silentLog,
@@ -102,6 +106,7 @@ function connect(node: string): void {
   hub.receive(node, {
     is: 'have',
     protocol: 1,
+    speaks: 2,
     talk: `t.${++talks}`,
     epoch: '',
     revision: 0,
@@ -110,6 +115,14 @@ function connect(node: string): void {
     why: 'connect',
     edgecore: 'test',
   })
+}
+
+/** The node confirms what it was sent last. */
+function confirm(node: string, refused: { key: Key; reason: string }[] = []): void {
+  const change = changesTo(node).at(-1)
+  if (change === undefined) throw new Error('nothing was sent')
+  const { talk, epoch, to, digest } = change
+  hub.receive(node, { is: 'applied', talk, epoch, revision: to, digest, refused, all: true })
 }
 
 /** What a node was sent so far, put together. */
@@ -245,5 +258,59 @@ describe('the hub', () => {
     expect(sent).toEqual([
       ['edge-1', { is: 'sorry', talk: 't.1', reason: expect.stringContaining('protocol 3, this cloudcore 1 to 2') }],
     ])
+  })
+
+  test('says of each object where it stands on its node', async () => {
+    const versioned = (name: string, version: string): KubeObject => {
+      const made = pod(name, 'edge-1')
+      return { ...made, metadata: { ...made.metadata, resourceVersion: version, generation: 1 } }
+    }
+    catalog.set('pods', versioned('a', '10'))
+    expect(hub.objects('edge-1')).toBeUndefined()
+    connect('edge-1')
+    expect(hub.object('edge-1', 'pods/default/a')).toMatchObject({
+      state: 'sending',
+      wanted: { resourceVersion: '10' },
+      held: undefined,
+    })
+    confirm('edge-1', [{ key: 'pods/default/a', reason: 'no' }])
+    expect(hub.object('edge-1', 'pods/default/a')).toMatchObject({ state: 'refused', reason: 'no' })
+    catalog.set('pods', { ...versioned('a', '11'), data: 'new' })
+    await eventually(() => changesTo('edge-1').length === 2)
+    expect(hub.object('edge-1', 'pods/default/a')).toMatchObject({
+      state: 'sending',
+      wanted: { resourceVersion: '11' },
+      held: { resourceVersion: '10' },
+    })
+    confirm('edge-1')
+    expect(hub.object('edge-1', 'pods/default/a')).toMatchObject({ state: 'held', held: { resourceVersion: '11' } })
+    expect([...hub.counts()]).toEqual([
+      { node: 'edge-1', counts: { held: 1, sending: 0, waiting: 0, refused: 0, unknown: 0 } },
+    ])
+    hub.down('edge-1')
+    catalog.set('pods', versioned('b', '12'))
+    await eventually(() => hub.object('edge-1', 'pods/default/b')?.state === 'waiting')
+    expect(news.map(({ is }) => is)).toEqual(['held', 'refused', 'sure', 'usable', 'held'])
+  })
+
+  test('sends nothing that is too large for a node, says so, and lets the rest through', async () => {
+    catalog.set('pods', pod('a', 'edge-1', 'huge'))
+    catalog.set('configmaps', configMap('huge', 'small as yet'))
+    connect('edge-1')
+    confirm('edge-1')
+    catalog.set('configmaps', configMap('huge', 'x'.repeat(9 * 1024 * 1024)))
+    catalog.set('pods', pod('b', 'edge-1'))
+    await eventually(() => changesTo('edge-1').length === 2)
+    confirm('edge-1')
+    // What the node holds of it stays.
+    expect(holds('edge-1')).toEqual(['configmaps/default/huge', 'pods/default/a', 'pods/default/b'])
+    expect(hub.object('edge-1', 'configmaps/default/huge')).toMatchObject({
+      state: 'refused',
+      reason: expect.stringContaining('8 MiB'),
+    })
+    expect(news).toContainEqual({ is: 'refused', key: 'configmaps/default/huge' })
+    catalog.set('configmaps', configMap('huge', 'small again'))
+    await eventually(() => hub.object('edge-1', 'configmaps/default/huge')?.state === 'sending')
+    expect(news).toContainEqual({ is: 'usable', key: 'configmaps/default/huge' })
   })
 })
