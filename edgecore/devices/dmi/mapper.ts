@@ -1,9 +1,9 @@
-import { type Backoff, delay } from '@kedge/shared/backoff'
 import { explain } from '@kedge/shared/errors'
 import type { Ended } from './client.ts'
 import { wireDevice } from './describe.ts'
 import { Link, type LinkOptions } from './link.ts'
 import { HeldModels } from './models.ts'
+import { Retries } from './retries.ts'
 import { Slots } from './slots.ts'
 import { nextStep, type Step } from './steps.ts'
 import type { MapperRow } from './table.ts'
@@ -39,8 +39,6 @@ interface Told {
 
 /** Calls under way at one mapper. */
 const maxCalls = 64
-/** Between two attempts for one device. */
-const backoff: Backoff = { base: 500, cap: 60_000 }
 
 /**
  * One mapper, and its way to hold what it should.
@@ -59,8 +57,7 @@ export class Mapper {
   readonly #models: HeldModels
   readonly #slots = new Slots(maxCalls)
   readonly #working = new Set<string>()
-  /** Failed attempts in a row, by device, and the timer of the next one. */
-  readonly #failing = new Map<string, { attempts: number; timer: NodeJS.Timeout | undefined }>()
+  readonly #retries: Retries
   /** Counts the connections. */
   #session = 0
   #stopped = false
@@ -69,6 +66,7 @@ export class Mapper {
   constructor(options: MapperOptions) {
     this.#options = options
     for (const [device, kept] of options.told) this.#told.set(device, unsure({ kept }))
+    this.#retries = new Retries(options.random, (device) => this.wake(device))
     this.#models = new HeldModels((method, request) => this.#link.call(method, request))
     this.#link = new Link({
       ...options,
@@ -116,8 +114,7 @@ export class Mapper {
   stop(): void {
     this.#stopped = true
     this.#link.stop()
-    for (const { timer } of this.#failing.values()) clearTimeout(timer)
-    this.#failing.clear()
+    this.#retries.stop()
   }
 
   /** It was given these devices in the answer to its registration. */
@@ -133,7 +130,7 @@ export class Mapper {
   wake(device: string): void {
     if (this.#working.has(device) || !this.#link.up) return
     if (this.#next(device) === undefined) return
-    clearTimeout(this.#failing.get(device)?.timer)
+    this.#retries.now(device)
     this.#working.add(device)
     void this.#slots.use(() => this.#work(device))
   }
@@ -157,7 +154,7 @@ export class Mapper {
     }
     this.#working.delete(device)
     if (ended.is !== 'ok') this.#failed(device, ended)
-    else if (this.#failing.delete(device)) this.#options.onSettled(device)
+    else if (this.#retries.settled(device)) this.#options.onSettled(device)
   }
 
   #do(device: string, step: Step): Promise<Ended> {
@@ -219,10 +216,8 @@ export class Mapper {
 
   #failed(device: string, ended: Exclude<Ended, { is: 'ok' }>): void {
     if (this.#stopped) return
-    const { onFailed, random } = this.#options
-    const { attempts } = this.#failing.get(device) ?? { attempts: 0 }
-    const wait = delay(attempts, backoff, random())
-    this.#failing.set(device, { attempts: attempts + 1, timer: setTimeout(() => this.wake(device), wait) })
+    const { onFailed } = this.#options
+    const attempts = this.#retries.later(device)
     if (ended.is === 'late') onFailed(device, 'the mapper did not answer in time')
     // A connection that breaks shows in other ways; a mapper that goes on saying so does not.
     const isTold = ended.is === 'refused' || (ended.is === 'unreachable' && attempts > 0 && this.#link.up)
