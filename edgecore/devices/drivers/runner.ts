@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { delay } from '@kedge/shared/backoff'
 import { canonical } from '@kedge/shared/canonical'
 import type { Clock } from '@kedge/shared/clock'
@@ -172,7 +173,9 @@ export class Runner {
 function fingerprintOf(entry: Entry): string {
   const spec = specOf(entry)
   const properties = spec.properties?.map((each) => ({ ...each, desired: undefined }))
-  return canonical({ uid: entry.uid, spec: { ...spec, properties }, model: [...entry.model] })
+  const text = canonical({ uid: entry.uid, spec: { ...spec, properties }, model: [...entry.model] })
+  // The text itself would be kept for every device.
+  return createHash('sha1').update(text).digest('base64')
 }
 
 /** What the device says, and where it says nothing, what its model says: of the protocol as a whole, of each property. */

@@ -5,6 +5,7 @@ import { DeviceClient } from '../../support/device-client.ts'
 import { DeviceNode, device, model } from '../../support/device-node.ts'
 import { eventually } from '../../support/eventually.ts'
 import { exampleDevices } from '../../support/example-devices.ts'
+import { findMosquitto, Mosquitto } from '../../support/mosquitto.ts'
 
 /** What the cloud is told of a device: property → reported value. */
 function reported(node: DeviceNode, name: string): Record<string, string | undefined> {
@@ -242,4 +243,32 @@ test("a device on another broker, in the words of KubeEdge's MQTT mapper, over a
   await otherBroker(port)
   const back = await (await DeviceClient.connect(port)).subscribe('sensor/set')
   await eventually(() => back.on('sensor/set').at(-1)?.text === '9')
+})
+
+const mosquitto = findMosquitto()
+
+test.skipIf(mosquitto === undefined)('a device on mosquitto, which is killed and comes back', async () => {
+  const broker = await Mosquitto.start(mosquitto ?? '')
+  onTestFinished(() => broker.down())
+  const node = await DeviceNode.start()
+  const visitors = { level: { topic: 'tank/+/level', command: { topic: 'tank/1/set', retain: true } } }
+  await node.apply(thing, mapped('tank', visitors, { broker: `mqtt://127.0.0.1:${broker.port}` }))
+  const first = await DeviceClient.connect(broker.port)
+  await first.mqtt.publishAsync('tank/1/level', '1', { retain: true, qos: 1 })
+  await eventually(() => reported(node, 'tank').level === '1')
+  await first.publish('tank/1/level', '1')
+  await eventually(() => node.report('tank')?.state === 'online')
+  await broker.down('SIGKILL')
+  await eventually(() => node.report('tank')?.state === 'unknown')
+  await broker.up()
+  const again = await DeviceClient.connect(broker.port)
+  await eventually(async () => {
+    await again.publish('tank/1/level', '2')
+    return reported(node, 'tank').level === '2'
+  })
+  expect(node.report('tank')?.state).toBe('online')
+  const local = await node.connect()
+  await local.publish('$hw/events/device/tank/twin/update', { twin: { level: { expected: { value: '3' } } } })
+  await again.subscribe('tank/1/set')
+  await eventually(() => again.on('tank/1/set').at(-1)?.text === '3')
 })

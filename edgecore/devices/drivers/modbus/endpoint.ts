@@ -128,6 +128,7 @@ class Endpoint {
   async #do({ slave, timeout, act }: Job): Promise<unknown> {
     const client = this.#client
     if (client === undefined) throw new Unreachable(this.#why)
+    forgetRequests(client)
     client.setID(slave)
     client.setTimeout(timeout)
     try {
@@ -211,6 +212,15 @@ class Endpoint {
     this.#queues.clear()
     for (const { reject } of waiting) reject(error)
   }
+}
+
+/**
+ * The library remembers its last 256 requests with their answers, on every line: some 0.2 MB each. A late answer then finds
+ * no request and is passed over.
+ */
+function forgetRequests(client: ModbusClient): void {
+  const remembered = client as unknown as { _transactions: Record<string, unknown> }
+  remembered._transactions = {}
 }
 
 function dial({ host, port }: { host: string; port: number }, timeout: number): Promise<Socket> {
