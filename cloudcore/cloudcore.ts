@@ -12,6 +12,7 @@ import { Catalog } from './kube/catalog.ts'
 import { openKube } from './kube/client.ts'
 import { Counters } from './kube/counters.ts'
 import { ensureCrds } from './kube/crds.ts'
+import { DeviceStatusMirror } from './kube/device-status-mirror.ts'
 import { DeviceWatch } from './kube/device-watch.ts'
 import { Freshest } from './kube/freshest.ts'
 import { Limiter } from './kube/limiter.ts'
@@ -34,7 +35,7 @@ import { syncPages } from './sync/pages.ts'
 import { TimeTeller } from './sync/time-teller.ts'
 
 /** Settings that have a default here too. */
-type Optional = BrokerSettings & Pick<CloudcoreSettings, 'discovered' | 'discoveredNamespace'>
+type Optional = BrokerSettings & Pick<CloudcoreSettings, 'deviceStatus' | 'discovered' | 'discoveredNamespace'>
 
 export interface CloudcoreOptions {
   settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof Optional> & Partial<Optional>
@@ -78,7 +79,8 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const way = await kubernetes(options, add)
     const kube = openKube(way)
     add({ stop: async () => kube.close() })
-    await ensureCrds({ kube, log, clock, random, install: settings.installCrds })
+    const { deviceStatus = false } = settings
+    await ensureCrds({ kube, log, clock, random, install: settings.installCrds, deviceStatus })
 
     const counters = new Counters()
     const catalog = add(new Catalog({ kube, log, clock, counters }))
@@ -119,6 +121,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const asks = add(new Asks({ send: (node, frame) => link.send(node, frame), clock, log }))
     const ask = asks.ask.bind(asks)
     const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask, discovered }))
+    const mirror = deviceStatus ? add(new DeviceStatusMirror(writing)) : undefined
     const refusals = add(new RefusalWriter({ ...writing, standing }))
     const times = new TimeTeller(clock)
     const answer = (node: string, frame: Frame<'answered'>) => link.send(node, times.stamped(node, frame))
@@ -128,6 +131,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     await catalog.ready
     await nodes.start()
     await devices.start((device) => writer.touch(device))
+    await mirror?.start()
     askForLost(catalog, asks)
     const link = add(
       await openLink(options, {

@@ -73,6 +73,11 @@ export const cloudcoreProgram = program({
       default: '24h',
       help: 'How long a node that is out of reach keeps its pods, unless it says otherwise itself',
     },
+    deviceStatus: {
+      type: flag,
+      default: 'false',
+      help: 'Keep a DeviceStatus object beside each Device as well, as KubeEdge 1.23 does, for those who read it',
+    },
     discovered: {
       type: oneOf(['propose', 'accept', 'ignore']),
       default: 'propose',

@@ -145,6 +145,16 @@ export const DeviceModel = z.object({
   spec: DeviceModelSpec.optional().describe('What devices of this model have in common.'),
 })
 
+/** KubeEdge's DeviceStatus, since its 1.23: the status of the Device of the same name, as an object of its own. */
+export const DeviceStatusObject = z.object({
+  metadata: Meta,
+  spec: anything.optional().describe('Empty.'),
+  status: DeviceStatus.pick({ twins: true, state: true, lastOnlineTime: true })
+    .extend({ extensions: anything.optional() })
+    .optional()
+    .describe('What the edge node says of the device.'),
+})
+
 export type Device = z.infer<typeof Device>
 export type DeviceProperty = z.infer<typeof DeviceProperty>
 export type DeviceMethod = NonNullable<z.infer<typeof DeviceSpec>['methods']>[number]

@@ -2,7 +2,7 @@ import { delay } from '@kedge/shared/backoff'
 import type { Clock } from '@kedge/shared/clock'
 import { devicesGroup, devicesVersion } from '@kedge/shared/devices'
 import { explain, UserError } from '@kedge/shared/errors'
-import { deviceCrds } from '@kedge/shared/kubeapi/device-crds'
+import { deviceCrds, deviceStatusCrd } from '@kedge/shared/kubeapi/device-crds'
 import type { Log } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
 import { sleep } from '@kedge/shared/service'
@@ -19,6 +19,8 @@ export interface EnsureCrdsOptions {
   random: () => number
   /** Whether to create and update them; otherwise they must be there. */
   install: boolean
+  /** KubeEdge's DeviceStatus as well. */
+  deviceStatus?: boolean
   /** Milliseconds to wait until they are served. */
   patience?: number
   signal?: AbortSignal
@@ -28,7 +30,8 @@ export interface EnsureCrdsOptions {
 const backoff = { base: 200, cap: 5_000 }
 
 const needed = ['devices', 'devices/status', 'devicemodels']
-const advice = 'apply them as a cluster administrator: kubectl apply -f deploy/crds/'
+const advice =
+  'apply them as a cluster administrator: kubectl apply -f deploy/crds/ (DeviceStatus: kubectl apply -k deploy/device-status)'
 
 /**
  * Makes sure that Kubernetes serves Device and DeviceModel: applies their definitions where that is wanted and allowed,
@@ -38,7 +41,8 @@ const advice = 'apply them as a cluster administrator: kubectl apply -f deploy/c
 export async function ensureCrds(options: EnsureCrdsOptions): Promise<void> {
   const { clock, log, signal, random, patience = 60_000 } = options
   const end = clock.monotonic() + patience
-  let pending = options.install ? deviceCrds() : []
+  const wanted = options.deviceStatus ? [...deviceCrds(), deviceStatusCrd()] : deviceCrds()
+  let pending = options.install ? wanted : []
   for (let attempt = 0; ; attempt++) {
     const look = await attemptOnce(options, pending)
     if (look.missing.length === 0) return
@@ -61,10 +65,10 @@ interface Look {
   why: string
 }
 
-async function attemptOnce({ kube, log }: EnsureCrdsOptions, crds: KubeObject[]): Promise<Look> {
+async function attemptOnce({ kube, log, deviceStatus }: EnsureCrdsOptions, crds: KubeObject[]): Promise<Look> {
   try {
     for (const crd of crds) await applyOne(kube, crd, log)
-    const missing = await notServed(kube)
+    const missing = await notServed(kube, deviceStatus ? [...needed, 'devicestatuses'] : needed)
     return {
       pending: [],
       missing,
@@ -106,8 +110,8 @@ async function found(kube: EnsureCrdsOptions['kube'], path: string): Promise<Kub
 }
 
 /** By discovery, which everyone may read: a definition that is served is established. */
-async function notServed(kube: EnsureCrdsOptions['kube']): Promise<string[]> {
+async function notServed(kube: EnsureCrdsOptions['kube'], names: readonly string[]): Promise<string[]> {
   const list = await found(kube, `/apis/${devicesGroup}/${devicesVersion}`)
   const served = Array.isArray(list?.resources) ? list.resources.filter(isJson).map(({ name }) => name) : []
-  return needed.filter((name) => !served.includes(name))
+  return names.filter((name) => !served.includes(name))
 }

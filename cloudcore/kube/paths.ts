@@ -36,6 +36,13 @@ export function objectPath(key: string): string {
   return `${roots[resource]}/namespaces/${segment(namespace)}/${resource}/${segment(name)}`
 }
 
+/** KubeEdge's DeviceStatus: all, those of a namespace, or one. */
+export function deviceStatusPath(namespace?: string, name?: string): string {
+  if (namespace === undefined) return `${roots.devices}/devicestatuses`
+  const all = `${roots.devices}/namespaces/${segment(namespace)}/devicestatuses`
+  return name === undefined ? all : `${all}/${segment(name)}`
+}
+
 export function nodePath(name: string): string {
   return `/api/v1/nodes/${segment(name)}`
 }

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml'
 import * as z from 'zod'
-import { Device, DeviceModel, devicesGroup, devicesVersion } from '../devices.ts'
+import { Device, DeviceModel, DeviceStatusObject, devicesGroup, devicesVersion } from '../devices.ts'
 import type { KubeObject } from '../objects.ts'
 import { asObject, isObject, type Json, type Schema } from './schema.ts'
 
@@ -9,6 +9,8 @@ const older = `KubeEdge v1alpha2 is not served: ${convert} writes its objects an
 
 interface Naming {
   kind: string
+  /** The kind in lower case with an s unless given. */
+  plural?: string
   description: string
   shortNames: string[]
   status: boolean
@@ -67,6 +69,24 @@ const deviceModel: Naming = {
   ],
 }
 
+const deviceStatus: Naming = {
+  kind: 'DeviceStatus',
+  plural: 'devicestatuses',
+  description: 'What an edge node says of the Device of the same name, as KubeEdge 1.23 and later keep it.',
+  shortNames: [],
+  status: false,
+  columns: [
+    { name: 'State', type: 'string', jsonPath: '.status.state', description: 'The state it last reported.' },
+    { name: 'Last-Seen', type: 'date', jsonPath: '.status.lastOnlineTime', description: 'When it was last online.' },
+    ageOfCreation,
+  ],
+}
+
+/** The CustomResourceDefinition of DeviceStatus, which KubeEdge has had since 1.23, for those who read it. */
+export function deviceStatusCrd(): KubeObject {
+  return crd(deviceStatus, z.toJSONSchema(DeviceStatusObject, { io: 'input' }))
+}
+
 /** The CustomResourceDefinitions of Device and DeviceModel, as applied to a cluster. */
 export function deviceCrds(): KubeObject[] {
   return [
@@ -75,24 +95,25 @@ export function deviceCrds(): KubeObject[] {
   ]
 }
 
-/** The files of `deploy/crds/`: name and YAML text. */
+/** The files of `deploy/`: path there and YAML text. */
 export function deviceCrdFiles(): { name: string; text: string }[] {
-  return deviceCrds().map((object) => ({
-    name: `${object.metadata.name}.yaml`,
+  return [...deviceCrds(), deviceStatusCrd()].map((object) => ({
+    name: `${object.metadata.name.startsWith('devicestatuses') ? 'device-status' : 'crds'}/${object.metadata.name}.yaml`,
     text: `# Written by scripts/crds.ts from shared/devices.ts.\n${stringify(object, { lineWidth: 0 })}`,
   }))
 }
 
 function crd(naming: Naming, source: unknown): KubeObject {
   const singular = naming.kind.toLowerCase()
-  const plural = `${singular}s`
+  const plural = naming.plural ?? `${singular}s`
+  const names = { kind: naming.kind, listKind: `${naming.kind}List`, plural, singular }
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
     kind: 'CustomResourceDefinition',
     metadata: { name: `${plural}.${devicesGroup}` },
     spec: {
       group: devicesGroup,
-      names: { kind: naming.kind, listKind: `${naming.kind}List`, plural, singular, shortNames: naming.shortNames },
+      names: naming.shortNames.length > 0 ? { ...names, shortNames: naming.shortNames } : names,
       scope: 'Namespaced',
       versions: [
         {
@@ -103,7 +124,7 @@ function crd(naming: Naming, source: unknown): KubeObject {
           ...(naming.status ? { subresources: { status: {} } } : {}),
           additionalPrinterColumns: naming.columns,
         },
-        refusing(naming),
+        ...(naming === deviceStatus ? [] : [refusing(naming)]),
       ],
     },
   }

@@ -1,12 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { deviceCrdFiles, deviceCrds } from '@kedge/shared/kubeapi/device-crds'
+import { deviceCrdFiles, deviceCrds, deviceStatusCrd } from '@kedge/shared/kubeapi/device-crds'
 import { asArray, asObject, isObject } from '@kedge/shared/kubeapi/schema'
 import { admit } from '@kedge/shared/kubeapi/validate'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { builtIn } from '../../../support/kinds.ts'
 
-const dir = new URL('../../../../deploy/crds/', import.meta.url)
+const dir = new URL('../../../../deploy/', import.meta.url)
 
 /** Every word of every schema in a document. */
 function words(value: unknown, found = new Set<string>()): Set<string> {
@@ -22,12 +22,16 @@ function words(value: unknown, found = new Set<string>()): Set<string> {
 
 describe('deploy/crds', () => {
   it('has exactly these files', () => {
-    const names = deviceCrdFiles().map(({ name }) => name)
-    expect(
-      readdirSync(dir)
-        .filter((name) => /^device(model)?s\./.test(name))
+    const names = ['crds', 'device-status'].flatMap((folder) =>
+      readdirSync(new URL(`${folder}/`, dir))
+        .filter((name) => /^device\w+\./.test(name))
+        .map((name) => `${folder}/${name}`),
+    )
+    expect(names.sort()).toEqual(
+      deviceCrdFiles()
+        .map(({ name }) => name)
         .sort(),
-    ).toEqual([...names].sort())
+    )
   })
 
   it.each(deviceCrdFiles().map(({ name, text }) => [name, text]))(
@@ -38,16 +42,19 @@ describe('deploy/crds', () => {
   )
 
   it('is what is applied', () => {
-    expect(deviceCrdFiles().map(({ text }) => parse(text))).toEqual(deviceCrds())
+    expect(deviceCrdFiles().map(({ text }) => parse(text))).toEqual([...deviceCrds(), deviceStatusCrd()])
   })
 })
 
 describe('the definitions', () => {
-  it.each(deviceCrds().map((crd) => [crd.metadata.name, crd] as const))('%s is admitted as it is', (_, crd) => {
-    const admitted = admit({ kind: builtIn('CustomResourceDefinition'), operation: 'create', object: crd })
-    expect(admitted).toMatchObject({ causes: [], unknown: [], warnings: [] })
-    expect(admitted.object.spec).toMatchObject(crd.spec ?? {})
-  })
+  it.each([...deviceCrds(), deviceStatusCrd()].map((crd) => [crd.metadata.name, crd] as const))(
+    '%s is admitted as it is',
+    (_, crd) => {
+      const admitted = admit({ kind: builtIn('CustomResourceDefinition'), operation: 'create', object: crd })
+      expect(admitted).toMatchObject({ causes: [], unknown: [], warnings: [] })
+      expect(admitted.object.spec).toMatchObject(crd.spec ?? {})
+    },
+  )
 
   it('say only what a structural schema may', () => {
     const found = words(deviceCrds().map(({ spec }) => spec))
