@@ -107,8 +107,9 @@ describe('a deletecollection of much', () => {
     const dir = tempDir()
     await filled(dir)
     const { kube } = await open(dir)
-    const from = (await kube.get(`${maps}?limit=1`)).body.metadata.resourceVersion
-    const watch = await kube.watch(`${maps}?watch=1&resourceVersion=${from}`)
+    // Connections for all that follows: a handshake could outlast the deletion.
+    const [first] = await Promise.all([1, 2, 3].map(() => kube.get(`${maps}?limit=1`)))
+    const watch = await kube.watch(`${maps}?watch=1&resourceVersion=${first?.body.metadata.resourceVersion}`)
     const deleted = kube.call({ method: 'DELETE', path: maps })
     expect((await watch.next())?.type).toBe('DELETED')
     const mine = await kube.create('/api/v1/namespaces/default/configmaps', { metadata: { name: 'mine' } })
