@@ -71,6 +71,8 @@ export class SharedTopics implements Topics {
   }
 
   async publish(message: Publication): Promise<void> {
+    const fault = topicFault(message.topic, 'no wildcards')
+    if (fault !== undefined) throw new Error(`the topic ${fault}`)
     if (this.#source === undefined) throw new Error('the local MQTT broker is not open yet')
     await this.#source.publish(message)
   }

@@ -140,6 +140,16 @@ test('what is thrown in a callback stays with its device', async () => {
   expect(node.devices.drivers.failures.size).toBe(0)
 })
 
+test('a driver cannot speak on the topics of edgecore', async () => {
+  const driver = odds(() => ({}))
+  const node = await startNode(driver)
+  await node.apply(model(), device('lamp', { protocol: odd }))
+  const topics = driver.started[0]?.host.topics
+  const forged = topics?.publish({ topic: '$hw/events/device/default/other/twin/update', payload: '{}' })
+  await expect(forged).rejects.toThrow('belong to edgecore')
+  await expect(topics?.publish({ topic: 'a/+', payload: '' })).rejects.toThrow('no + and no #')
+})
+
 test('a device that floods is merged: its last value arrives, others are not held up, and it is told', async () => {
   const driver = odds(() => ({}))
   const node = await startNode(driver)
