@@ -28,7 +28,8 @@ export interface NodeFacts {
 /** Reads the facts; `dataDir` says which file system counts. What cannot be read is empty, except the file system. */
 export async function readNodeFacts(dataDir: string): Promise<NodeFacts> {
   const [disk, meminfo, osRelease, machineId, systemUuid, pids] = await Promise.all([
-    statfs(dataDir),
+    // On a read-only disk the folder may never have been made.
+    statfs(dataDir).catch(() => statfs('/')),
     read('/proc/meminfo'),
     read('/etc/os-release'),
     read('/etc/machine-id'),

@@ -1,7 +1,7 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { type Service, sleep } from '@kedge/shared/service'
-import { faultReason } from './faults.ts'
+import { faultReason, StorageError } from './faults.ts'
 import type { Store } from './store.ts'
 
 export interface RenewalOptions<T extends Service> {
@@ -81,9 +81,12 @@ export async function renewing<T extends Service>(options: RenewalOptions<T>): P
       return service
     },
     survive(error) {
-      if (faultReason(error) === undefined) return false
+      const reason = faultReason(error)
+      if (reason === undefined && !isLate(error)) return false
       log.error({ reason: explain(error) }, 'storage fault that nobody caught')
-      renew(faultReason(error) === 'Corrupt' ? error : undefined)
+      // What a commit was refused with has changed nothing; an error of the file itself may have cut anything short.
+      if (reason === 'Corrupt') renew(error)
+      else if (reason !== undefined && !(error instanceof StorageError)) renew(undefined)
       return true
     },
     async stop() {
@@ -93,6 +96,11 @@ export async function renewing<T extends Service>(options: RenewalOptions<T>): P
       store.close()
     },
   }
+}
+
+/** Of somebody who came late and met the store that was closed meanwhile (better-sqlite3's words). */
+function isLate(error: unknown): boolean {
+  return error instanceof TypeError && error.message === 'The database connection is not open'
 }
 
 async function firstStart<T extends Service>({ open, start, log }: RenewalOptions<T>) {

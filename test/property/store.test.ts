@@ -68,7 +68,7 @@ test('whatever a power cut does to the end of the log, all that was acknowledged
         inMemory.close()
       },
     ),
-    { numRuns: Number(process.env.KEDGE_TEST_RUNS ?? 40) },
+    { numRuns: Number(process.env.KEDGE_TEST_RUNS ?? 25) },
   )
 })
 
@@ -101,6 +101,6 @@ test('whatever is wrong in the files, the store opens, and what it then holds is
       expect(existsSync(`${damaged}.new`)).toBe(false)
       again.close()
     }),
-    { numRuns: Number(process.env.KEDGE_TEST_RUNS ?? 40) },
+    { numRuns: Number(process.env.KEDGE_TEST_RUNS ?? 25) },
   )
 })

@@ -49,6 +49,14 @@ function damagedError(): Error {
   return Object.assign(new Error('database disk image is malformed'), { code: 'SQLITE_CORRUPT' })
 }
 
+function thrownBy(run: () => unknown): unknown {
+  try {
+    return run()
+  } catch (error) {
+    return error
+  }
+}
+
 test('a fault of the file that nobody caught: all stops, and starts over what could be saved', async () => {
   const { parts, renewed } = await running(join(tempDir(), 'edge.db'))
   const [first] = parts
@@ -58,6 +66,11 @@ test('a fault of the file that nobody caught: all stops, and starts over what co
   const second = await eventually(() => parts[1])
   expect([first?.stopped, getMeta(second.store.db, 'kept'), renewed.current === second]).toEqual([true, '1', true])
   await expect(first?.store.commit(() => 1)).rejects.toThrow('closed')
+  // Whoever still has the old one ends nothing.
+  const late = () => first && getMeta(first.store.db, 'kept')
+  expect(late).toThrow('not open')
+  expect(renewed.survive(thrownBy(late))).toBe(true)
+  expect(parts).toHaveLength(2)
 })
 
 test('a file that is damaged while it is open is noticed by whoever reads from it', async () => {
