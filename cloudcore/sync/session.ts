@@ -178,9 +178,10 @@ export class Session {
   #compare(_event: unknown, now: number): DownFrame[] {
     this.state = 'comparing'
     this.#sending.stop()
+    const { talk, count: told } = this.#have ?? { talk: '', count: 0 }
+    const count = this.#held?.map.size ?? told
     this.#held = undefined
     this.#patience.question.begin(now)
-    const { talk, count } = this.#have ?? { talk: '', count: 0 }
     const modern = this.#protocol >= 2
     this.#comparison = new Comparison({
       talk,
