@@ -122,3 +122,22 @@ test('says what other parts have to say of the node, soon after it changes', asy
   const report = await eventually(taken)
   expect(conditionOf(report, 'ReportsRefused')).toBe('True')
 })
+
+test('a disk that takes no write does not silence the node: it reports from memory, and to the outbox once that goes', async () => {
+  await taken()
+  const heard: NodeReport[] = []
+  status.onUnkept((report) => heard.push(report))
+  store.db.pragma('query_only = ON')
+  available = 10 * MiB
+  await aMinute()
+  expect([memoryPressure(heard[0]), memoryPressure(status.unkept), outbox.all()]).toEqual(['True', 'True', []])
+  const since = (report: NodeReport | undefined) =>
+    JSON.stringify(report?.status.conditions).match(/TransitionTime":"[^"]*/g)
+  await aMinute()
+  expect(heard).toHaveLength(2)
+  expect(since(heard[1])).toEqual(since(heard[0]))
+  store.db.pragma('query_only = OFF')
+  await aMinute()
+  expect(status.unkept).toBeUndefined()
+  expect(memoryPressure(await taken())).toBe('True')
+})
