@@ -86,5 +86,6 @@ const goals: ReadonlyMap<string, Goal> = new Map([
 ])
 
 export function goalOf({ bench, figure }: { bench: string; figure: string }): Goal {
-  return goals.get(`${bench}/${figure}`) ?? none
+  // The backlog is a part of both.
+  return goals.get(`${bench}/${figure}`) ?? (bench === 'link' ? goals.get(`outbox/${figure}`) : undefined) ?? none
 }

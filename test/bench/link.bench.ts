@@ -9,6 +9,7 @@ import { reconnects } from './link/reconnects.ts'
 import { reports } from './link/reports.ts'
 import { writes } from './link/writes.ts'
 import { Loads } from './load/loads.ts'
+import { parts as outbox } from './outbox.bench.ts'
 import { sensor, sensorModel, sensors } from './support/manifests.ts'
 import { CountingProxy } from './support/proxy.ts'
 import { System } from './support/system.ts'
@@ -16,7 +17,7 @@ import { System } from './support/system.ts'
 export const name = 'link'
 
 /** Each on a system of its own. */
-export const parts = { near, far, many }
+export const parts = { near, far, many, backlog: outbox.backlog }
 
 /** One node, warm: from the API to the edge, and from its devices to the API. */
 async function near(context: BenchContext): Promise<void> {
