@@ -137,6 +137,30 @@ test('a 401 reads the credentials anew, once', async () => {
   await expect(kube.list(configMaps)).rejects.toMatchObject({ code: 401 })
 })
 
+test.each([
+  ['in the kubeconfig', (path: string) => ({ config: path, tokenLine: (token: string) => `token: ${token}` })],
+  [
+    'in a file of its own, as in a pod',
+    (path: string) => ({ config: path, tokenLine: () => `tokenFile: ${path}.token` }),
+  ],
+])('a token that has expired is read anew, %s', async (_, place) => {
+  const server = await startTestServer()
+  onTestFinished(() => server.stop())
+  const text = readFileSync(server.kubeconfig, 'utf8')
+  const token = /token: *"?([\w-]+)/.exec(text)?.[1] ?? ''
+  const { config, tokenLine } = place(join(tempDir(), 'kubeconfig'))
+  const put = (value: string) => {
+    writeFileSync(`${config}.token`, `${value}\n`)
+    writeFileSync(config, text.replace(/token: *\S+/, tokenLine(value)))
+  }
+  put('expired')
+  const kube = openKube({ kubeconfig: config })
+  onTestFinished(() => kube.close())
+  await expect(kube.list(configMaps)).rejects.toMatchObject({ code: 401 })
+  put(token)
+  await expect(kube.list(configMaps)).resolves.toMatchObject({ items: expect.anything() })
+})
+
 test('a watch tells events as they come, and ends with its signal', async () => {
   const { kube, server } = await faulty()
   const { resourceVersion } = await kube.list(configMaps)
