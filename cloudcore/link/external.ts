@@ -53,7 +53,9 @@ export class ExternalLink implements Link {
   #client: MqttClient | undefined
   #up = false
   #unsent = 0
+  /** Why the last connection has ended, and what the present one would end of. */
   #reason = 'not connected yet'
+  #ending = ''
 
   /** Connects, and goes on trying to, until it is stopped. */
   constructor(options: ExternalLinkOptions) {
@@ -125,11 +127,11 @@ export class ExternalLink implements Link {
         ...(cert === undefined ? {} : { cert }),
         ...(key === undefined ? {} : { key }),
       })
-      this.#reason = 'closed by the broker'
+      this.#ending = 'closed by the broker'
       const abort = () => void client.end(true)
       signal.addEventListener('abort', abort, { once: true })
       client.on('error', (error) => {
-        this.#reason = explain(error)
+        this.#ending = explain(error)
       })
       client.on('connect', () => {
         if (client.connected) this.#subscribe(client)
@@ -138,6 +140,7 @@ export class ExternalLink implements Link {
       client.on('close', () => {
         signal.removeEventListener('abort', abort)
         const connected = this.#up
+        this.#reason = this.#ending
         this.#client = undefined
         this.#up = false
         this.#unsent = 0
@@ -153,7 +156,7 @@ export class ExternalLink implements Link {
     client.subscribe([linkFilter('up'), linkFilter('alive')], { qos: 1 }, (error, granted) => {
       const refused = granted?.filter(isRefused).map(({ topic }) => topic) ?? []
       if (error || refused.length > 0) {
-        this.#reason = error
+        this.#ending = error
           ? `subscribe: ${explain(error)}`
           : `the broker refuses ${refused.join(' and ')}: see its ACL`
         client.end(true)
@@ -184,7 +187,8 @@ export class ExternalLink implements Link {
 
   #stuck(client: MqttClient): void {
     this.traffic.cut++
-    this.#reason = `it has not taken ${this.#unsent} bytes`
+    this.#ending = `it has not taken ${this.#unsent} bytes`
+    this.#client = undefined
     client.end(true)
   }
 }

@@ -93,7 +93,7 @@ for (const kind of [embedded, mosquitto]) {
     test('tells of bytes that are no frame, and goes on', async () => {
       const cloud = await Cloud.open(kind)
       const client = await cloud.client('edge-1')
-      for (const bytes of ['', 'hello', '\u0001{', '\u0002zip', '\u0001{"is":"what"}']) {
+      for (const bytes of ['', 'hello', '\u0001{', '\u0002zip', '\u0001{"is":"have"}']) {
         await client.publishAsync(linkTopic('edge-1', 'up'), bytes, { qos: 1 })
       }
       await say(client, 'edge-1', applied(1))
