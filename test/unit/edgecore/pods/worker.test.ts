@@ -38,7 +38,8 @@ describe('a pod comes up', () => {
     await node.put(pod('web'))
     expect(node.status('default/web')?.phase).toBe('Running')
     expect(node.reports()).toHaveLength(1)
-    expect(node.reasons()).toEqual(['Pulling', 'Pulled', 'Created', 'Started', 'SimulatedRuntime'])
+    // A warning is an alarm, and alarms go first.
+    expect(node.reasons()).toEqual(['SimulatedRuntime', 'Pulling', 'Pulled', 'Created', 'Started'])
   })
 
   test('and says everywhere that it is simulated', async () => {
