@@ -105,6 +105,7 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     broker = await openBroker({ ...options, host, engine })
     if (options.dmi) await mapping?.open(engine, options.dmi)
   } catch (error) {
+    topics.close()
     await engine.stop()
     await broker?.stop()
     throw error

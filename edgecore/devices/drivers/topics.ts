@@ -45,9 +45,11 @@ interface Shared {
 export class SharedTopics implements Topics {
   readonly #filters = new Map<string, Shared>()
   #source: TopicSource | undefined
+  #waiting: (() => void)[] = []
 
   attach(source: TopicSource): void {
     this.#source = source
+    this.close()
     for (const [filter, shared] of this.#filters) this.#open(filter, shared)
   }
 
@@ -73,8 +75,14 @@ export class SharedTopics implements Topics {
   async publish(message: Publication): Promise<void> {
     const fault = topicFault(message.topic, 'no wildcards')
     if (fault !== undefined) throw new Error(`the topic ${fault}`)
-    if (this.#source === undefined) throw new Error('the local MQTT broker is not open yet')
+    if (this.#source === undefined) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    if (this.#source === undefined) throw new Error('the local MQTT broker is not open')
     await this.#source.publish(message)
+  }
+
+  /** Nobody waits for a broker any longer. */
+  close(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   #open(filter: string, shared: Shared): void {

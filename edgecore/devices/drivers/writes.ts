@@ -8,7 +8,7 @@ export interface WritesOptions {
   random: () => number
 }
 
-const backoff = { base: 2000, cap: 60_000 }
+const backoff = { base: 1000, cap: 60_000 }
 
 /**
  * Desired values on their way to one device.

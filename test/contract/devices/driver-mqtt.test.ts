@@ -6,6 +6,7 @@ import { DeviceNode, device, model } from '../../support/device-node.ts'
 import { eventually } from '../../support/eventually.ts'
 import { exampleDevices } from '../../support/example-devices.ts'
 import { findMosquitto, Mosquitto } from '../../support/mosquitto.ts'
+import { tempDir } from '../../support/temp-dir.ts'
 
 /** What the cloud is told of a device: property → reported value. */
 function reported(node: DeviceNode, name: string): Record<string, string | undefined> {
@@ -62,6 +63,19 @@ test('a plug that comes back is told again what is desired of it', async () => {
   await client.publish('tele/plug/LWT', 'Online')
   await eventually(() => client.on('cmnd/plug/POWER').length > before)
   expect(client.on('cmnd/plug/POWER').at(-1)?.text).toBe('ON')
+})
+
+test('what is desired when edgecore starts is sent once the broker is open, and that is no failure', async () => {
+  const dir = tempDir()
+  const first = await DeviceNode.start({ dir })
+  await first.apply(...exampleDevices('tasmota-plug.yaml'))
+  const failures = first.events('DriverFailed').length
+  await first.stop()
+  const node = await DeviceNode.start({ dir })
+  const client = await (await node.connect()).subscribe('cmnd/#')
+  await client.publish('tele/plug/LWT', 'Online')
+  await eventually(() => client.on('cmnd/plug/POWER')[0]?.text === 'ON')
+  expect(failures + node.events('DriverFailed').length).toBe(0)
 })
 
 test('a Shelly of the first generation needs no code', async () => {
@@ -209,7 +223,7 @@ test("a mapping that is wrong names the field, and edgecore's own topics are out
 test('silence makes a device offline where its description says how long is too long', async () => {
   const node = await DeviceNode.start()
   const client = await node.connect()
-  await node.apply(thing, mapped('quiet', { level: { topic: 'quiet/state' } }, { offlineAfterMs: 1000 }))
+  await node.apply(thing, mapped('quiet', { level: { topic: 'quiet/state' } }, { offlineAfterMs: 300 }))
   await client.publish('quiet/state', '1')
   await eventually(() => node.report('quiet')?.state === 'online')
   await eventually(() => node.report('quiet')?.state === 'offline')

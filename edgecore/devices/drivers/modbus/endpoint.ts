@@ -71,6 +71,7 @@ class Endpoint {
   #client: ModbusClient | undefined
   /** Rejects when the open line breaks. */
   #broken: Promise<never> | undefined
+  #break: (error: Unreachable) => void = () => undefined
   #hangUp: () => void = () => undefined
   #working = false
   #closed = false
@@ -141,7 +142,10 @@ class Endpoint {
       else if (isLate(error)) {
         if (++this.#silent >= maxSilence) this.#hangUp()
         throw new Unreachable(`slave ${slave} does not answer within ${timeout} ms`)
-      } else if (error instanceof Unreachable) throw error
+      } else if (!client.isOpen) {
+        this.#hangUp()
+        throw new Unreachable(this.#why)
+      }
       throw error
     }
   }
@@ -178,33 +182,35 @@ class Endpoint {
     if (line.mode === 'TCP') await client.linkTCP(socket, { port: line.port })
     // The library calls a serial line behind TCP by this name.
     else await client.linkTelnet(socket, { port: line.port })
-    this.#opened(client, () => socket.destroy())
     if (socket.destroyed) throw new Error('the connection was closed at once')
+    this.#opened(client, () => socket.destroy())
+    // The library is silent about a connection that ends with an error.
+    socket.once('close', () => this.#lost(client, 'the connection was closed'))
   }
 
   #opened(client: ModbusClient, close: () => void): void {
     this.#client = client
-    let lost: (error: Unreachable) => void = () => undefined
     const broken = new Promise<never>((_, reject) => {
-      lost = reject
+      this.#break = reject
     })
     broken.catch(() => undefined)
     this.#broken = broken
-    const end = (why: string) => {
-      if (this.#client !== client) return
-      this.#client = undefined
-      this.#why = `${nameOf(this.#line)}: ${why}`
-      // Not at once again: a line that opens and breaks would be opened without end.
-      this.#notBefore = performance.now() + backoff.base * this.#random()
-      lost(new Unreachable(this.#why))
-      if (!this.#closed) this.#log.warn({ reason: why }, 'modbus line lost')
-    }
     this.#hangUp = () => {
-      end(this.#closed ? 'closed' : 'nobody on it answers')
+      this.#lost(client, this.#closed ? 'closed' : 'nobody on it answers')
       close()
     }
-    client.on('close', () => end('the connection was closed'))
+    client.on('close', () => this.#lost(client, 'the connection was closed'))
     if (this.#closed) this.#hangUp()
+  }
+
+  #lost(client: ModbusClient, why: string): void {
+    if (this.#client !== client) return
+    this.#client = undefined
+    this.#why = `${nameOf(this.#line)}: ${why}`
+    // Not at once again: a line that opens and breaks would be opened without end.
+    this.#notBefore = performance.now() + backoff.base * this.#random()
+    this.#break(new Unreachable(this.#why))
+    if (!this.#closed) this.#log.warn({ reason: why }, 'modbus line lost')
   }
 
   #failAll(error: Unreachable): void {

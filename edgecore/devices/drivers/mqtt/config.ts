@@ -37,7 +37,7 @@ export const MqttProtocol = z.object({
   password: z.string().optional(),
   ca: z.string().optional().describe('Certificates in PEM that the broker is held to.'),
   availability: z.union([Availability, z.array(Availability)]).optional(),
-  offlineAfterMs: number.pipe(z.number().min(1000)).optional().describe('Offline when nothing was heard for so long.'),
+  offlineAfterMs: number.pipe(z.number().min(100)).optional().describe('Offline when nothing was heard for so long.'),
 })
 
 const Command = z.object({

@@ -49,7 +49,7 @@ export function joinBroker(broker: Broker, log: Log): Remote {
 /** The longest payload that is looked at, in bytes; the rest of what a broker sends is dropped with a word in the log. */
 const maxPayload = 1024 * 1024
 /** Milliseconds between two tries to connect, half of it by chance; and what a try may take. */
-const reconnectPeriod = 2000
+const reconnectPeriod = 1000
 const connectTimeout = 10_000
 
 /** One connection to a broker that is not edgecore's own. It comes back by itself, with all its subscriptions. */
