@@ -307,3 +307,13 @@ test('reports that an edge had to drop become an Event of its Node, the same gap
   ])
   expect((events.items[0] as { message?: string }).message).toContain('12 reports of lane events (4 KiB)')
 })
+
+test('the first values of a device do not wait for what cloudcore itself has said of it', async () => {
+  const rig = await writerRig({ statusInterval: 600_000 })
+  // Its model is missing, which is said at once.
+  const report = await device(rig)
+  await eventually(async () => conditionOf((await rig.kube.get(`${devicesPath}/lamp`)).status, 'Ready') !== undefined)
+  expect(await rig.writer.accept('edge-1', { ...report, twins: twin('20') })).toEqual(accepted)
+  const { status } = await rig.kube.get(`${devicesPath}/lamp`)
+  expect(twinsIn(status).map(({ reported }) => reported?.value)).toEqual(['20'])
+})
