@@ -151,6 +151,10 @@ export const migrations: readonly string[] = [
   -- What a mapper held of a device when edgecore stopped; null while it runs, and after a crash.
   ALTER TABLE mapper_devices ADD COLUMN hash TEXT;
   `,
+  `
+  -- What is set aside is found without a look at all that waits.
+  CREATE INDEX outbox_aside ON outbox (born) WHERE refused IS NOT NULL;
+  `,
 ]
 
 /** No program ever wrote such a version: the file is damaged. */

@@ -63,8 +63,10 @@ export class Keeper {
         (SELECT * FROM outbox WHERE refused IS NULL AND lane = ? ORDER BY seq LIMIT ?) WHERE born < ?`),
       remove: db.prepare('DELETE FROM outbox WHERE seq = ?'),
       gap: db.prepare<[string], { report: string }>('SELECT report FROM outbox WHERE subject = ?'),
-      dropAside: db.prepare(`DELETE FROM outbox WHERE refused IS NOT NULL AND (born < ? OR seq NOT IN
-        (SELECT seq FROM outbox WHERE refused IS NOT NULL ORDER BY born DESC, seq DESC LIMIT ?))`),
+      dropAside: db.prepare('DELETE FROM outbox WHERE refused IS NOT NULL AND born < ?'),
+      // The newest stay.
+      trimAside: db.prepare(`DELETE FROM outbox WHERE seq IN
+        (SELECT seq FROM outbox WHERE refused IS NOT NULL ORDER BY born DESC LIMIT -1 OFFSET ?)`),
       lived: db.prepare<[string], { value: string }>('SELECT value FROM meta WHERE name = ?'),
       live: db.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value'),
     }
@@ -104,10 +106,13 @@ export class Keeper {
 
   /** Drops what is too old; true when there is more to do. */
   tidy(): boolean {
+    // Where nothing waits, nothing grows old, and the disk is spared.
+    if (!this.#sql.sums.all().some(({ reports }) => reports > 0)) return false
     const lived = this.lived()
     this.#sql.live.run(livedName, String(lived))
     this.#bound()
-    this.#sql.dropAside.run(lived - asideFor, asideMost)
+    this.#sql.dropAside.run(lived - asideFor)
+    this.#sql.trimAside.run(asideMost)
     return ages(this.#options.bounds)
       .map(([lane, age]) => this.#expire(lane, lived - age))
       .some((more) => more)

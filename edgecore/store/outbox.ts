@@ -94,9 +94,10 @@ export class Outbox {
     return this.#sql.pending.all(limit).map((row) => this.#whole(row))
   }
 
-  /** Up to `limit` rows, those set aside too. */
-  all(limit = -1): OutboxRow[] {
-    return this.#sql.all.all(limit).map((row) => this.#whole(row))
+  /** Up to `limit` rows: those that wait, in the order in which they are served, then those set aside. */
+  all(limit = Number.MAX_SAFE_INTEGER): OutboxRow[] {
+    const waiting = this.pending(limit)
+    return [...waiting, ...this.aside(limit - waiting.length)]
   }
 
   /** The rows that are set aside, the newest first. */
@@ -230,7 +231,6 @@ function statements(db: Database) {
     waiting: db.prepare<[number, number, number], Waiting>(`SELECT seq, subject, version, bytes FROM outbox
       WHERE refused IS NULL AND lane = ? AND seq > ? ORDER BY seq LIMIT ?`),
     pending: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE refused IS NULL ORDER BY lane, seq LIMIT ?'),
-    all: db.prepare<[number], RawRow>('SELECT * FROM outbox ORDER BY lane, seq LIMIT ?'),
     aside: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE refused IS NOT NULL ORDER BY born DESC LIMIT ?'),
     oldest: db.prepare<[number], { created_at: number }>(
       'SELECT created_at FROM outbox WHERE refused IS NULL AND lane = ? ORDER BY seq LIMIT 1',
