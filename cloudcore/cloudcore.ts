@@ -33,9 +33,11 @@ import { SyncHub } from './sync/hub.ts'
 import { Inbox } from './sync/inbox.ts'
 import { syncPages } from './sync/pages.ts'
 import { TimeTeller } from './sync/time-teller.ts'
+import { UploadSink } from './uploads/sink.ts'
 
 /** Settings that have a default here too. */
-type Optional = BrokerSettings & Pick<CloudcoreSettings, 'deviceStatus' | 'discovered' | 'discoveredNamespace'>
+type Optional = BrokerSettings &
+  Pick<CloudcoreSettings, 'deviceStatus' | 'discovered' | 'discoveredNamespace' | 'uploads'>
 
 export interface CloudcoreOptions {
   settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof Optional> & Partial<Optional>
@@ -120,7 +122,8 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const conditionsFor = devices.conditionsFor.bind(devices)
     const asks = add(new Asks({ send: (node, frame) => link.send(node, frame), clock, log }))
     const ask = asks.ask.bind(asks)
-    const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask, discovered }))
+    const uploads = settings.uploads ? add(new UploadSink({ url: settings.uploads, clock, log, random })) : undefined
+    const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask, discovered, uploads }))
     const mirror = deviceStatus ? add(new DeviceStatusMirror(writing)) : undefined
     const refusals = add(new RefusalWriter({ ...writing, standing }))
     const times = new TimeTeller(clock)
@@ -154,7 +157,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     )
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
-      const metrics = metricsText(cloudMetrics({ hub, link, counters, heldSeconds }))
+      const metrics = metricsText(cloudMetrics({ hub, link, counters, heldSeconds, uploads }))
       const ofSync = syncPages(hub, clock)
       const ofTwins = twinPages({ catalog, live: (device) => writer.live(device) })
       // Values are for those who can log in here; names and versions for whoever may see the metrics.

@@ -3,6 +3,7 @@ import { type CounterName, type Counters, counterHelp } from './kube/counters.ts
 import type { Link } from './link/link.ts'
 import type { SyncHub } from './sync/hub.ts'
 import { objectStates } from './sync/standing.ts'
+import type { UploadCounts } from './uploads/sink.ts'
 
 export interface CloudParts {
   hub: Pick<SyncHub, 'standings' | 'counts'>
@@ -10,6 +11,8 @@ export interface CloudParts {
   heldSeconds: Histogram
   link: Pick<Link, 'traffic' | 'backlog' | 'waiting'>
   counters: Counters
+  /** Undefined without a place for uploads. */
+  uploads?: { counts: UploadCounts } | undefined
 }
 
 /** Bounds of `heldSeconds`. */
@@ -21,7 +24,7 @@ const namedNodes = 20
 const states = ['away', 'silent', 'comparing', 'level', 'changing'] as const
 
 /** What cloudcore says of itself to Prometheus. */
-export function cloudMetrics({ hub, link, counters, heldSeconds }: CloudParts): (Metric | HistogramMetric)[] {
+export function cloudMetrics({ hub, link, counters, heldSeconds, uploads }: CloudParts): (Metric | HistogramMetric)[] {
   const counter = (name: string, help: string, read: () => number) => single({ name, help, type: 'counter' }, read)
   return [
     {
@@ -107,6 +110,13 @@ export function cloudMetrics({ hub, link, counters, heldSeconds }: CloudParts): 
       { name: 'kedge_cloud_link_waiting_nodes', help: 'Nodes that wait for admission to sync', type: 'gauge' },
       () => link.waiting,
     ),
+    {
+      name: 'kedge_cloud_uploads_total',
+      help: 'Uploads of edge nodes by what became of them; delayed counts the tries that are made again',
+      type: 'counter',
+      labels: ['result'],
+      read: () => Object.entries(uploads?.counts ?? {}).map(([result, value]) => ({ labels: { result }, value })),
+    },
     ...(Object.entries(counterHelp) as [CounterName, string][]).map(([name, help]) =>
       counter(`kedge_cloud_kube_${name}_total`, help, () => counters.get(name)),
     ),

@@ -84,6 +84,10 @@ export const cloudcoreProgram = program({
       help: 'Devices that announce themselves at a node: propose writes manifests to the ConfigMap discovered-<node> in the namespace kedge, accept makes the Devices at once',
     },
     discoveredNamespace: { type: text, default: 'default', help: 'The namespace of such devices' },
+    uploads: {
+      type: url(['http:', 'https:']),
+      help: 'Where what edge nodes upload is posted, each as a CloudEvent; edgecore needs --uploads, too',
+    },
     installCrds: {
       type: flag,
       default: 'true',

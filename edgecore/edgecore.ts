@@ -56,6 +56,7 @@ export interface EdgecoreOptions {
         | 'cloudKeepAlive'
         | 'driver'
         | 'webhookAddress'
+        | 'uploads'
       >
     > &
     CloudAccessSettings &
@@ -135,11 +136,11 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const common = { conditions, store, objects, outbox, clock, log, nodeName: settings.nodeName }
 
     const runtime = await SimulatedRuntime.open({ store, clock, scheduler: systemScheduler, bootId: bootId() })
-    const { mqttHost: host, dmiSocket, data } = settings
+    const { mqttHost: host, dmiSocket, data, uploads } = settings
     const port = before?.mqttPort ?? settings.mqttPort
     const dmi = dmiSocket ? { socket: dmiSocket, data } : undefined
     const devices = add(
-      await startDevices({ ...common, host, port, mqtt: settings, dmi, random, ...driverOptions(settings) }),
+      await startDevices({ ...common, host, port, mqtt: settings, dmi, uploads, random, ...driverOptions(settings) }),
     )
     add(await openControl({ path: controlPath(data), devices, log }))
     const pods = add(

@@ -5,6 +5,7 @@ import {
   addressOrOff,
   bytes,
   bytesOrOff,
+  flag,
   host,
   interval,
   logLevel,
@@ -106,6 +107,11 @@ export const edgecoreProgram = program({
       type: dmiSocket,
       default: 'auto',
       help: 'Unix socket where gRPC mappers register; auto: in /etc/kubeedge where that can be written to, else in --data; or off',
+    },
+    uploads: {
+      type: flag,
+      default: 'false',
+      help: 'Take what is published on $hw/events/upload/#, SYS/dis/upload_records and +/user/# to the cloud, stored and forwarded; cloudcore needs --uploads, too',
     },
     runtime: {
       type: oneOf(['simulated']),

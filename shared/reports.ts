@@ -92,6 +92,22 @@ export const GapReport = z.object({
 /** What is announced on the node's local broker and no device yet: all of it. */
 export const DiscoveredReport = z.object({ is: z.literal('discovered'), announcements: z.array(Announcement).max(500) })
 
+/** Bytes that one upload may have. */
+export const maxUploadBytes = 256 * 1024
+/** Characters that its topic may have. */
+export const maxUploadTopic = 1024
+
+/** A message that a client of the local broker published for the cloud. */
+export const UploadReport = z.object({
+  is: z.literal('upload'),
+  /** Unique for ever: a repeat has the same. */
+  id: z.string().regex(/^[0-9a-z-]{8,40}$/),
+  topic: z.string().min(1).max(maxUploadTopic),
+  payload: z.base64().max(Math.ceil(maxUploadBytes / 3) * 4),
+  /** When it was published, milliseconds since the epoch by the edge's clock; no more than a `Date` can hold. */
+  at: z.number().min(0).max(8.64e15),
+})
+
 export const Report = z.discriminatedUnion('is', [
   NodeReport,
   PodReport,
@@ -99,6 +115,7 @@ export const Report = z.discriminatedUnion('is', [
   EventReport,
   GapReport,
   DiscoveredReport,
+  UploadReport,
 ])
 export type NodeReport = z.infer<typeof NodeReport>
 export type PodReport = z.infer<typeof PodReport>
@@ -106,6 +123,7 @@ export type DeviceReport = z.infer<typeof DeviceReport>
 export type EventReport = z.infer<typeof EventReport>
 export type GapReport = z.infer<typeof GapReport>
 export type DiscoveredReport = z.infer<typeof DiscoveredReport>
+export type UploadReport = z.infer<typeof UploadReport>
 export type Report = z.infer<typeof Report>
 
 /** In the order of importance in which they are served. */
@@ -127,6 +145,8 @@ export function laneOf(report: Report): Lane {
       return 'state'
     case 'event':
       return report.type === 'Warning' ? 'alarms' : 'events'
+    case 'upload':
+      return 'telemetry'
   }
 }
 
@@ -143,6 +163,8 @@ export function subjectOf(report: Report): string {
       return `events/${report.id}`
     case 'discovered':
       return 'discovered'
+    case 'upload':
+      return `uploads/${report.id}`
     case 'gap':
       return `gaps/${report.lane}/${report.why}`
   }

@@ -1,5 +1,5 @@
 import { isKey, type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
-import type { NodeReport, Report } from '@kedge/shared/reports'
+import type { NodeReport, Report, UploadReport } from '@kedge/shared/reports'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { type Answer, refused } from './answer.ts'
 import type { CatalogChange } from './catalog-entry.ts'
@@ -28,9 +28,13 @@ export interface StatusWriterParts extends WriterParts {
   conditionsFor: (device: KubeObject, twins: readonly StatusTwin[]) => Condition[]
   /** What becomes of devices that announce themselves; they are proposed unless given. */
   discovered?: DiscoveredSettings
+  /** Where uploads go; they are refused unless given. */
+  uploads?: { accept(node: string, report: UploadReport): Promise<Answer> } | undefined
   /** Asks a node to report a pod or a device again. */
   ask?: (node: string, key: Key) => void
 }
+
+const noUploads = 'nobody takes uploads here: start cloudcore with --uploads URL'
 
 /**
  * The way from reports to Kubernetes.
@@ -90,6 +94,8 @@ export class StatusWriter implements Service {
         return this.#gaps.accept(node, report)
       case 'discovered':
         return this.#discovered.accept(node, report.announcements)
+      case 'upload':
+        return this.#parts.uploads?.accept(node, report) ?? refused(noUploads)
     }
   }
 

@@ -11,6 +11,7 @@ import type { TopicSource } from './drivers/topics.ts'
 import type { Engine } from './engine.ts'
 import type { Message } from './requests.ts'
 import { type Memory, Sessions } from './sessions.ts'
+import type { Uploads } from './uploads.ts'
 
 export interface DeviceBrokerOptions {
   host: string
@@ -19,6 +20,7 @@ export interface DeviceBrokerOptions {
   /** Everybody may everything unless given. */
   access?: BrokerAccess | undefined
   engine: Pick<Engine, 'take' | 'openDeltas'>
+  uploads: Pick<Uploads, 'take'>
   log: Log
 }
 
@@ -37,15 +39,15 @@ const maxPacketBytes = 1024 * 1024
 const maxRetainedBytes = 8 * 1024 * 1024
 
 /**
- * The MQTT broker of the local devices. A request on a device topic is acknowledged once it is kept: the broker waits in
+ * The MQTT broker of the local devices. A request on a device topic, or an upload, is acknowledged once it is kept: the broker waits in
  * `authorizePublish`, because it sends PUBACK before any later hook. Everything else that clients send each other passes
  * through, except that only edgecore speaks on the topics of its answers, and that there is no QoS 2.
  */
 export async function openDeviceBroker(options: DeviceBrokerOptions): Promise<DeviceBroker> {
-  const { host, port, store, access = new BrokerAccess({}), engine, log } = options
+  const { host, port, store, access = new BrokerAccess({}), engine, uploads, log } = options
   const table = new LocalMqtt(store.db)
   const sessions = new Sessions({ table, commit: (write) => store.commit(write), log })
-  const door = new Door({ engine, sessions, access, log })
+  const door = new Door({ engine, uploads, sessions, access, log })
   const audience = new Audience()
   const hooks: BrokerOptions['hooks'] = {
     ...access.hooks((client, reason) => log.warn({ client: client.id, reason }, 'mqtt client refused')),
@@ -108,7 +110,7 @@ function packetOf({ topic, payload }: Message) {
   return { cmd: 'publish', topic, payload: Buffer.from(payload), qos: 1, retain: false, dup: false } as const
 }
 
-interface DoorOptions extends Pick<DeviceBrokerOptions, 'engine' | 'log'> {
+interface DoorOptions extends Pick<DeviceBrokerOptions, 'engine' | 'uploads' | 'log'> {
   sessions: Sessions
   access: BrokerAccess
 }
@@ -123,6 +125,7 @@ type Done = (error?: Error | null) => void
  */
 class Door {
   readonly #engine: DeviceBrokerOptions['engine']
+  readonly #uploads: DeviceBrokerOptions['uploads']
   readonly #sessions: Sessions
   readonly #access: BrokerAccess
   readonly #log: Log
@@ -131,8 +134,9 @@ class Door {
   readonly #retained = new Map<string, number>()
   #retainedBytes = 0
 
-  constructor({ engine, sessions, access, log }: DoorOptions) {
+  constructor({ engine, uploads, sessions, access, log }: DoorOptions) {
     this.#engine = engine
+    this.#uploads = uploads
     this.#sessions = sessions
     this.#access = access
     this.#log = log
@@ -154,8 +158,9 @@ class Door {
     if (packet.retain && !this.retains(topic, payload.length)) return refuse('too many bytes of retained messages')
     const before = client === null ? undefined : this.#last.get(client)
     const owed = this.#sessions.keep({ topic, payload, qos, retain: packet.retain })
-    if (taken === 'not ours' && owed === undefined && before === undefined) return done(null)
-    const kept = taken === 'not ours' ? owed : Promise.all([taken, owed])
+    const ours = taken === 'not ours' ? this.#uploads.take(topic, payload) : taken
+    if (ours === undefined && owed === undefined && before === undefined) return done(null)
+    const kept = ours === undefined ? owed : Promise.all([ours, owed])
     const settled = this.#afterwards(before, kept).then(
       () => done(null),
       (error: unknown) => refuse(explain(error)),

@@ -6,6 +6,7 @@ import mqttPacket from 'mqtt-packet'
 import type { DeviceBroker } from './broker.ts'
 import type { Publication, TopicMessage, TopicSource } from './drivers/topics.ts'
 import type { Engine } from './engine.ts'
+import type { Uploads } from './uploads.ts'
 
 export interface ExternalBrokerOptions {
   /** `mqtt://host:port` or `mqtts://host:port`. */
@@ -14,6 +15,7 @@ export interface ExternalBrokerOptions {
   password?: string | undefined
   nodeName: string
   engine: Pick<Engine, 'take' | 'openDeltas'>
+  uploads: Pick<Uploads, 'take' | 'filters'>
   log: Log
 }
 
@@ -28,7 +30,7 @@ const retryEvery = 1000
  * cannot be kept, the connection begins anew and the broker sends it again.
  */
 export function openExternalBroker(options: ExternalBrokerOptions): DeviceBroker {
-  const { url, username, password, nodeName, engine, log } = options
+  const { url, username, password, nodeName, engine, uploads, log } = options
   const client = mqtt.connect(url, {
     clientId: `kedge-${nodeName}`,
     clean: false,
@@ -52,7 +54,7 @@ export function openExternalBroker(options: ExternalBrokerOptions): DeviceBroker
   client.on('connect', () => {
     told = ''
     log.info({ url }, 'local mqtt broker connected')
-    client.subscribe([...deviceTopicFilters, ...drivers.filters], { qos: 1 }, (error) => {
+    client.subscribe([...deviceTopicFilters, ...uploads.filters, ...drivers.filters], { qos: 1 }, (error) => {
       if (error) return log.error({ url, reason: explain(error) }, 'local mqtt broker refuses')
       for (const message of engine.openDeltas('$hw/events/device/#')) publish(message)
     })
@@ -116,8 +118,11 @@ class Requests {
   async #take({ topic, payload, retain }: IPublishPacket): Promise<void> {
     // A retained request is one that was answered long ago.
     if (retain) return
-    const taken = this.#options.engine.take(topic, typeof payload === 'string' ? Buffer.from(payload) : payload)
-    if (typeof taken !== 'string') await taken
+    const { engine, uploads } = this.#options
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
+    const taken = engine.take(topic, bytes)
+    if (taken === 'not ours') await uploads.take(topic, bytes)
+    else if (taken !== 'not allowed') await taken
   }
 }
 

@@ -22,6 +22,7 @@ import { SharedTopics } from './drivers/topics.ts'
 import { WebhookServer } from './drivers/webhooks.ts'
 import { Engine } from './engine.ts'
 import type { Message } from './requests.ts'
+import { Uploads } from './uploads.ts'
 
 export interface DevicesOptions {
   store: Store
@@ -46,6 +47,8 @@ export interface DevicesOptions {
   dmi?: { socket: string; data: string } | undefined
   /** How long mappers may take, where that differs from the rule. */
   mapperPatience?: Partial<LinkPatience>
+  /** Takes what is published on the upload topics to the cloud; not unless given. */
+  uploads?: boolean | undefined
   /** For tests: unique ids and chance. */
   newId?: () => string
   random?: () => number
@@ -157,11 +160,12 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
 /** The built-in broker, or the client of one of the node's own: then nothing of the first is loaded. */
 async function openBroker(options: DevicesOptions & { host: string; engine: Engine }): Promise<DeviceBroker> {
   const { mqtt = {}, host, log } = options
+  const uploads = new Uploads({ ...options, enabled: options.uploads ?? false })
   if (mqtt.mqttBroker !== undefined) {
     const { openExternalBroker } = await import('./external-broker.ts')
-    return openExternalBroker({ ...options, url: mqtt.mqttBroker, ...credentials(mqtt) })
+    return openExternalBroker({ ...options, uploads, url: mqtt.mqttBroker, ...credentials(mqtt) })
   }
-  const broker = await openDeviceBroker({ ...options, access: BrokerAccess.load(mqtt) })
+  const broker = await openDeviceBroker({ ...options, uploads, access: BrokerAccess.load(mqtt) })
   log.info({ host, port: broker.port }, 'local mqtt broker open')
   return broker
 }

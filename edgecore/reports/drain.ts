@@ -33,6 +33,8 @@ export interface DrainOptions {
 /** What may be on its way at once: in all, and of what is not urgent, so that this never stands before the rest. */
 const window = { rows: 2000, bytes: 256 * 1024 }
 const bulkWindow = { rows: 1000, bytes: 128 * 1024 }
+/** Of that, telemetry takes half: who takes it may be away while Kubernetes is there. */
+const telemetryWindow = { rows: 500, bytes: 64 * 1024 }
 const bulk: ReadonlySet<Lane> = new Set(['events', 'telemetry'])
 /** Rows and, roughly, bytes of one frame, before compression: a slow link's keep-alive waits for one at most. */
 const frameRows = 200
@@ -257,7 +259,9 @@ export class Drain {
     if (row === undefined) return
     const bytes = Buffer.byteLength(JSON.stringify(row.report))
     if (bytes > maxReportBytes) return this.#setAside(row, bytes)
-    batch.add({ row, flight: { seq, version: row.version, after, lane, bytes, sentAt: now } })
+    // However large one is, the lane keeps within its part of the window.
+    const counted = lane === 'telemetry' ? Math.min(bytes, telemetryWindow.bytes) : bytes
+    batch.add({ row, flight: { seq, version: row.version, after, lane, bytes: counted, sentAt: now } })
   }
 
   #queue(lane: Lane): LaneQueue {
@@ -292,7 +296,9 @@ class Batch {
 
   takes(lane: Lane): boolean {
     if (this.items.length >= frameRows || this.#bytes >= frameBytes) return false
-    return this.#fits(lanes, window) && (!bulk.has(lane) || this.#fits([...bulk], bulkWindow))
+    if (!this.#fits(lanes, window)) return false
+    if (bulk.has(lane) && !this.#fits([...bulk], bulkWindow)) return false
+    return lane !== 'telemetry' || this.#fits([lane], telemetryWindow)
   }
 
   add(item: Item): void {
