@@ -28,7 +28,9 @@ export function rightsOf(objects: readonly Body[], account: string): Right[] {
     return isSubject && (kind === 'RoleBinding' || kind === 'ClusterRoleBinding')
   })
   return bindings.flatMap(({ metadata: { namespace }, roleRef }) => {
-    const role = objects.find(({ kind, metadata }) => kind === roleRef.kind && metadata.name === roleRef.name)
+    const isNamed = ({ kind, metadata }: Body) => kind === roleRef.kind && metadata.name === roleRef.name
+    // A Role is one of the namespace of its binding: others may have its name.
+    const role = objects.find((one) => isNamed(one) && (one.kind !== 'Role' || one.metadata.namespace === namespace))
     return role.rules.flatMap((rule: Body) => rightsOfRule(rule, namespace))
   })
 }
