@@ -8,7 +8,15 @@ import { DeviceClient } from './device-client.ts'
 import { eventually } from './eventually.ts'
 import { keepInApi } from './kept-in-api.ts'
 import type { Body } from './kube.ts'
-import { type CloudMember, type EdgeMember, type Form, kubeconfigOf, startCloud, startEdge } from './members.ts'
+import {
+  type CloudMember,
+  type EdgeMember,
+  type EdgeOptions,
+  type Form,
+  kubeconfigOf,
+  startCloud,
+  startEdge,
+} from './members.ts'
 import type { LogLine } from './programs.ts'
 import { tempDir } from './temp-dir.ts'
 
@@ -18,13 +26,17 @@ export interface FleetOptions {
   edges?: Form
   /** Milliseconds between two writes of a device's status. */
   statusInterval?: number
+  /** Where uploads go; nowhere unless given. */
+  uploads?: string | undefined
   /** What the embedded API holds from the start, where writing it through the API would take long. */
   holding?: readonly KubeObject[]
 }
 
+type Options = Required<Omit<FleetOptions, 'uploads'>> & Pick<FleetOptions, 'uploads'>
+
 /** cloudcore with its embedded API, or that of `cluster`, and edge nodes behind networks that can be cut. */
 export class Fleet {
-  readonly #options: Required<FleetOptions>
+  readonly #options: Options
   readonly #data = tempDir()
   readonly #nodes = new Map<string, FleetNode>()
   #cloud: CloudMember | undefined
@@ -33,7 +45,7 @@ export class Fleet {
   /** Logs of the clouds that ran before. */
   readonly #earlier: LogLine[] = []
 
-  private constructor(options: Required<FleetOptions>) {
+  private constructor(options: Options) {
     this.#options = options
   }
 
@@ -43,12 +55,14 @@ export class Fleet {
     cloud = 'here',
     edges = 'here',
     statusInterval = 50,
+    uploads,
     holding = [],
   }: FleetOptions = {}): Promise<Fleet> {
-    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, holding })
+    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, uploads, holding })
     onTestFinished(() => fleet.stop())
     if (cluster !== undefined) fleet.#borrowed = await BorrowedCluster.open(cluster, nodes)
-    for (const name of nodes) fleet.#nodes.set(name, await FleetNode.make(name, edges))
+    for (const name of nodes)
+      fleet.#nodes.set(name, await FleetNode.make(name, { form: edges, uploads: uploads !== undefined }))
     if (holding.length > 0) await keepInApi(fleet.#data, holding)
     await fleet.startCloud()
     for (const node of fleet.nodes) await node.start()
@@ -85,8 +99,9 @@ export class Fleet {
   }
 
   async startCloud(): Promise<void> {
-    const { cloud, statusInterval } = this.#options
-    this.#cloud = await startCloud({ form: cloud, data: this.#data, statusInterval, kubeconfig: cluster })
+    const { cloud, statusInterval, uploads } = this.#options
+    const how = { form: cloud, data: this.#data, statusInterval, uploads, kubeconfig: cluster }
+    this.#cloud = await startCloud(how)
     this.#api = new Api(this.kubeconfig, (key) => this.#borrowed?.made(key))
     for (const { link } of this.nodes) link.target = this.#cloud.linkPort
   }
@@ -121,23 +136,25 @@ export class Fleet {
   }
 }
 
+type EdgeForm = Pick<EdgeOptions, 'form' | 'uploads'>
+
 /** One edge node of a fleet, with its store, its network and what runs it. */
 export class FleetNode {
   readonly name: string
   readonly data = tempDir()
   readonly link: CutLink
-  readonly #form: Form
+  readonly #how: EdgeForm
   #edge: EdgeMember | undefined
   readonly #earlier: LogLine[] = []
 
-  private constructor(name: string, form: Form, link: CutLink) {
+  private constructor(name: string, how: EdgeForm, link: CutLink) {
     this.name = name
-    this.#form = form
+    this.#how = how
     this.link = link
   }
 
-  static async make(name: string, form: Form): Promise<FleetNode> {
-    return new FleetNode(name, form, await CutLink.open())
+  static async make(name: string, how: EdgeForm): Promise<FleetNode> {
+    return new FleetNode(name, how, await CutLink.open())
   }
 
   get edge(): EdgeMember {
@@ -155,7 +172,7 @@ export class FleetNode {
   }
 
   async start(): Promise<void> {
-    this.#edge = await startEdge({ form: this.#form, nodeName: this.name, data: this.data, cloud: this.link.url })
+    this.#edge = await startEdge({ ...this.#how, nodeName: this.name, data: this.data, cloud: this.link.url })
   }
 
   async stop(how: 'stop' | 'kill' = 'stop'): Promise<void> {

@@ -32,6 +32,8 @@ export interface CloudOptions {
   data: string
   /** Milliseconds between two writes of a device's status. */
   statusInterval: number
+  /** Where uploads go. */
+  uploads?: string | undefined
   /** Of the cluster to use; undefined for an embedded API. */
   kubeconfig: string | undefined
 }
@@ -40,19 +42,27 @@ export interface EdgeOptions {
   form: Form
   nodeName: string
   data: string
+  /** Whether it takes uploads. */
+  uploads?: boolean
   /** Undefined for a node that runs alone. */
   cloud: string | undefined
 }
 
 const metrics = { host: '127.0.0.1', port: 0 }
 
-export async function startCloud({ form, data, statusInterval, kubeconfig }: CloudOptions): Promise<CloudMember> {
+export async function startCloud({
+  form,
+  data,
+  statusInterval,
+  uploads,
+  kubeconfig,
+}: CloudOptions): Promise<CloudMember> {
   if (form === 'here') {
     const { log, lines } = heard('cloudcore')
     const cloudcore = await startCloudcore({
       settings: {
         ...{ data, apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined, linkHost: '127.0.0.1', linkPort: 0 },
-        ...{ statusInterval, defaultAutonomy: 3_600_000, installCrds: true, metricsAddress: metrics },
+        ...{ statusInterval, defaultAutonomy: 3_600_000, installCrds: true, metricsAddress: metrics, uploads },
       },
       kubernetes: kubeconfig === undefined ? { is: 'standalone' } : { is: 'kubeconfig', path: kubeconfig },
       ...{ clock: systemClock, random: Math.random, log },
@@ -64,6 +74,7 @@ export async function startCloud({ form, data, statusInterval, kubeconfig }: Clo
     ...(kubeconfig === undefined ? ['--standalone', '--api-port', '0'] : ['--kubeconfig', kubeconfig]),
     ...['--data', data, '--link-port', '0', '--metrics-address', '127.0.0.1:0'],
     ...['--status-interval', `${statusInterval}ms`],
+    ...(uploads === undefined ? [] : ['--uploads', uploads]),
   ])
   const started = await program.line('cloudcore started')
   return {
@@ -75,17 +86,18 @@ export async function startCloud({ form, data, statusInterval, kubeconfig }: Clo
   }
 }
 
-export async function startEdge({ form, nodeName, data, cloud }: EdgeOptions): Promise<EdgeMember> {
+export async function startEdge({ form, nodeName, data, cloud, uploads = false }: EdgeOptions): Promise<EdgeMember> {
   if (form === 'here') {
     const { log, lines } = heard('edgecore')
     const edgecore = await startEdgecore({
-      settings: { nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null },
+      settings: { nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null, uploads },
       ...{ clock: systemClock, random: Math.random, log },
     })
     return { lines, mqttPort: edgecore.mqttPort, pid: undefined, stop: () => edgecore.stop(), kill: cannotKill }
   }
   const toCloud = cloud === undefined ? [] : ['--cloud', cloud]
   const flags = ['--node-name', nodeName, '--data', data, '--mqtt-port', '0', ...toCloud]
+  if (uploads) flags.push('--uploads')
   const program = await startProgram('edgecore', flags)
   const started = await program.line('edgecore started')
   return {
