@@ -33,15 +33,17 @@ test('a virtual thermostat does what is desired, reports it, and says that it is
   const client = await (await node.connect()).subscribe('$hw/#')
   await node.apply(climate, thermostat('21'))
   const twins = () => node.report('room')?.twins
-  await eventually(() => Number(twins()?.temperature?.reported?.value) > 20.5)
-  expect(twins()?.target?.reported?.value).toBe('21')
+  await eventually(
+    () => twins()?.target?.reported?.value === '21' && Number(twins()?.temperature?.reported?.value) > 20.5,
+  )
   expect(node.report('room')).toMatchObject({ state: 'online', lastOnlineTime: expect.stringMatching(/Z$/) })
   expect(node.events('VirtualDevice')[0]?.message).toContain('virtual')
   await node.apply(thermostat('25'))
-  await eventually(() => Number(twins()?.temperature?.reported?.value) > 24)
-  expect(twins()?.target?.reported?.value).toBe('25')
-  const documents = client.on('$hw/events/device/default/room/twin/update/document')
-  expect(documents.length).toBeGreaterThan(3)
+  // On a busy machine the room takes long steps and overshoots: that alone does not say that it was told.
+  await eventually(
+    () => twins()?.target?.reported?.value === '25' && Number(twins()?.temperature?.reported?.value) > 24,
+  )
+  await eventually(() => client.on('$hw/events/device/default/room/twin/update/document').length > 3)
 })
 
 test('a local change of desired reaches the driver as well', async () => {
