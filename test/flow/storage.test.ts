@@ -23,7 +23,7 @@ interface House {
 /** A fleet with a room and a pod on its node, whose data lies on a disk of `size` where one is given. */
 async function house(size?: string): Promise<House & { disk: SmallDisk | undefined }> {
   const fleet = await Fleet.start({ nodes: [] })
-  const node = await FleetNode.make('edge-1', 'process')
+  const node = await FleetNode.make('edge-1', { form: 'process' })
   const disk = size === undefined ? undefined : new SmallDisk(node.data, size)
   onTestFinished(() => node.close())
   node.link.target = fleet.cloud.linkPort
