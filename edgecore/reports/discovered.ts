@@ -17,7 +17,7 @@ export interface DiscoveredOptions {
 }
 
 /** Announcements come one by one, and all of them when the broker has just been opened. */
-const calmMs = 5000
+const calmMs = 1000
 /** A report is no larger than this, in characters; of more, the last are left out. */
 const maxChars = 512 * 1024
 const maxDevices = 500

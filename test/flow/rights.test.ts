@@ -80,6 +80,8 @@ async function prepare(kubeconfig: string): Promise<Api> {
   const kube = connect(kubeconfig, { embedded: true, stop: async () => {} })
   const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
   for (const crd of deviceCrds()) expect((await kube.create(crds, crd)).code).toBe(201)
+  const home: KubeObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kedge' } }
+  expect((await kube.create('/api/v1/namespaces', home)).code).toBe(201)
   const node: KubeObject = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'edge-2' } }
   expect((await kube.create('/api/v1/nodes', node)).code).toBe(201)
   await kube.close()
@@ -111,6 +113,25 @@ async function everything(server: FaultyKube, api: Api, guard: Guard): Promise<v
     return statusTwins(await api.get('devices/default/kitchen')).temperature?.reported === '19'
   })
   await eventually(async () => (await api.list('events')).length > 0)
+  await announceDevices(device, api)
+}
+
+/** zigbee2mqtt at the node lists a device, another one, and none. */
+async function announceDevices(client: DeviceClient, api: Api): Promise<void> {
+  const exposes = [{ type: 'numeric', name: 'temperature', property: 'temperature', access: 1 }]
+  const listed = (name: string) => ({
+    ieee_address: `0x${name}`,
+    friendly_name: name,
+    definition: { model: 'T1', vendor: 'Acme', exposes },
+  })
+  const proposed = async () => (await api.find('configmaps/kedge/discovered-edge-1'))?.data?.['devices.yaml']
+  const announce = (names: string[]) => client.publish('zigbee2mqtt/bridge/devices', names.map(listed))
+  await announce(['lamp'])
+  await eventually(async () => (await proposed())?.includes('name: edge-1-lamp'))
+  await announce(['lamp', 'fan'])
+  await eventually(async () => (await proposed())?.includes('name: edge-1-fan'))
+  await announce([])
+  await eventually(async () => (await proposed()) === undefined)
 }
 
 test('cloudcore in a cluster has the rights that it needs, and no others', async () => {
