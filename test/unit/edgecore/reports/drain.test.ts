@@ -135,6 +135,25 @@ describe('the drain', () => {
     await eventually(() => items().some(({ report }) => (report as Report).is === 'device'))
   })
 
+  test('leaves room for all else while nobody takes telemetry', async () => {
+    const upload = (number: number): Report => {
+      const id = `upload-${String(number).padStart(6, '0')}`
+      return { is: 'upload', id, topic: 'a/user/b', payload: 'A'.repeat(number === 0 ? 300_000 : 4000), at: 1 }
+    }
+    drain.up()
+    await store.commit(() => outbox.add(upload(0)))
+    await eventually(() => expect(items()).toHaveLength(1))
+    await store.commit(() => {
+      for (let number = 1; number <= 50; number++) outbox.add(upload(number))
+      outbox.add(event(1))
+      outbox.add(lamp('1'))
+    })
+    await eventually(() => expect(items()).toHaveLength(3))
+    expect(items().map(({ report }) => (report as Report).is)).toEqual(['upload', 'device', 'event'])
+    answer(items().map(({ seq, version }) => [seq, version]))
+    await eventually(() => expect(items().length).toBeGreaterThan(3))
+  })
+
   test('sends nothing while the link is down, and loses nothing', async () => {
     linkUp = false
     drain.up()
