@@ -172,7 +172,7 @@ test('a corrupt database is set aside and rebuilt from the cloud', async () => {
     await eventually(async () => (await edge.keys()).join() === keys.join())
     await eventually(async () => (await edge.twins())['default/kitchen/target']?.desired === '21')
     expect(aside()).toHaveLength(count + 1)
-    expect(edge.edge.lines.filter(({ msg }) => msg === 'database set aside')).toHaveLength(1)
+    expect(edge.edge.lines.filter(({ msg }) => msg === 'damaged database replaced')).toHaveLength(1)
     await fleet.level()
   }
   await eventually(async () => (await edge.get('outbox')).length === 0)
