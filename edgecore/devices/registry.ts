@@ -30,6 +30,8 @@ export interface Entry {
   refused: string
   /** What of its `pushMethod` cannot be done, as it was last told. */
   pushFaults: string
+  /** Whether it has said its state since edgecore started: until then the state is only what was held. */
+  spoke?: boolean
 }
 
 /**

@@ -136,7 +136,10 @@ export class Requests {
     const now = this.#context.clock.now()
     if (isOnline(state)) entry.heard = now
     const stale = isOnline(state) && Math.abs(now - (entry.lastOnline ?? 0)) >= onlineFreshness
-    if (entry.state !== state || stale) transaction.setState(entry, state, entry.heard)
+    // A device that is new is held as unknown; the first to say that is news to the cloud.
+    const first = state === 'unknown' && !entry.spoke
+    entry.spoke = true
+    if (entry.state !== state || stale || first) transaction.setState(entry, state, entry.heard)
   }
 
   /** The document and the delta that follow a change, on each topic form that names the device. */
