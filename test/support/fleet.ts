@@ -18,7 +18,7 @@ import {
   startEdge,
 } from './members.ts'
 import type { LogLine } from './programs.ts'
-import { tempDir } from './temp-dir.ts'
+import { tempDir, type WhenOver } from './temp-dir.ts'
 
 export interface FleetOptions {
   nodes?: readonly string[]
@@ -28,6 +28,10 @@ export interface FleetOptions {
   statusInterval?: number
   /** Where uploads go; nowhere unless given. */
   uploads?: string | undefined
+  /** Whether gRPC mappers can register at the nodes. */
+  mappers?: boolean
+  /** Stops it: in a `beforeAll` give `afterAll`. */
+  whenOver?: WhenOver
   /** What the embedded API holds from the start, where writing it through the API would take long. */
   holding?: readonly KubeObject[]
 }
@@ -37,7 +41,7 @@ type Options = Required<Omit<FleetOptions, 'uploads'>> & Pick<FleetOptions, 'upl
 /** cloudcore with its embedded API, or that of `cluster`, and edge nodes behind networks that can be cut. */
 export class Fleet {
   readonly #options: Options
-  readonly #data = tempDir()
+  readonly #data: string
   readonly #nodes = new Map<string, FleetNode>()
   #cloud: CloudMember | undefined
   #api: Api | undefined
@@ -47,6 +51,7 @@ export class Fleet {
 
   private constructor(options: Options) {
     this.#options = options
+    this.#data = tempDir(options.whenOver)
   }
 
   /** Starts it, and stops it when the test is over. */
@@ -56,13 +61,15 @@ export class Fleet {
     edges = 'here',
     statusInterval = 50,
     uploads,
+    mappers = false,
+    whenOver = onTestFinished,
     holding = [],
   }: FleetOptions = {}): Promise<Fleet> {
-    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, uploads, holding })
-    onTestFinished(() => fleet.stop())
+    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, uploads, mappers, whenOver, holding })
+    whenOver(() => fleet.stop())
     if (cluster !== undefined) fleet.#borrowed = await BorrowedCluster.open(cluster, nodes)
-    for (const name of nodes)
-      fleet.#nodes.set(name, await FleetNode.make(name, { form: edges, uploads: uploads !== undefined }))
+    const how = { form: edges, uploads: uploads !== undefined, mappers, whenOver }
+    for (const name of nodes) fleet.#nodes.set(name, await FleetNode.make(name, how))
     if (holding.length > 0) await keepInApi(fleet.#data, holding)
     await fleet.startCloud()
     for (const node of fleet.nodes) await node.start()
@@ -136,12 +143,12 @@ export class Fleet {
   }
 }
 
-type EdgeForm = Pick<EdgeOptions, 'form' | 'uploads'>
+type EdgeForm = Pick<EdgeOptions, 'form' | 'uploads' | 'mappers'> & Pick<FleetOptions, 'whenOver'>
 
 /** One edge node of a fleet, with its store, its network and what runs it. */
 export class FleetNode {
   readonly name: string
-  readonly data = tempDir()
+  readonly data: string
   readonly link: CutLink
   readonly #how: EdgeForm
   #edge: EdgeMember | undefined
@@ -150,6 +157,7 @@ export class FleetNode {
   private constructor(name: string, how: EdgeForm, link: CutLink) {
     this.name = name
     this.#how = how
+    this.data = tempDir(how.whenOver)
     this.link = link
   }
 

@@ -44,6 +44,8 @@ export interface EdgeOptions {
   data: string
   /** Whether it takes uploads. */
   uploads?: boolean
+  /** Whether gRPC mappers can register, at `mapperSocket`. */
+  mappers?: boolean
   /** Undefined for a node that runs alone. */
   cloud: string | undefined
 }
@@ -86,11 +88,24 @@ export async function startCloud({
   }
 }
 
-export async function startEdge({ form, nodeName, data, cloud, uploads = false }: EdgeOptions): Promise<EdgeMember> {
+/** Where gRPC mappers register at a node with this data folder. */
+export function mapperSocket(data: string): string {
+  return join(data, 'dmi.sock')
+}
+
+export async function startEdge({
+  form,
+  nodeName,
+  data,
+  cloud,
+  uploads = false,
+  mappers = false,
+}: EdgeOptions): Promise<EdgeMember> {
+  const dmiSocket = mappers ? mapperSocket(data) : null
   if (form === 'here') {
     const { log, lines } = heard('edgecore')
     const edgecore = await startEdgecore({
-      settings: { nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null, uploads },
+      settings: { nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null, uploads, dmiSocket },
       ...{ clock: systemClock, random: Math.random, log },
     })
     return { lines, mqttPort: edgecore.mqttPort, pid: undefined, stop: () => edgecore.stop(), kill: cannotKill }
@@ -98,6 +113,7 @@ export async function startEdge({ form, nodeName, data, cloud, uploads = false }
   const toCloud = cloud === undefined ? [] : ['--cloud', cloud]
   const flags = ['--node-name', nodeName, '--data', data, '--mqtt-port', '0', ...toCloud]
   if (uploads) flags.push('--uploads')
+  if (dmiSocket !== null) flags.push('--dmi-socket', dmiSocket)
   const program = await startProgram('edgecore', flags)
   const started = await program.line('edgecore started')
   return {

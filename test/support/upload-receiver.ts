@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { onTestFinished } from 'vitest'
+import type { WhenOver } from './temp-dir.ts'
 
 export interface Posted {
   headers: IncomingHttpHeaders
@@ -19,7 +20,8 @@ export class UploadReceiver {
     this.#server = server
   }
 
-  static async start(): Promise<UploadReceiver> {
+  /** Starts one; in a `beforeAll` give `afterAll`. */
+  static async start(whenOver: WhenOver = onTestFinished): Promise<UploadReceiver> {
     const server = createServer(async (request, response) => {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk)
@@ -31,7 +33,7 @@ export class UploadReceiver {
     const receiver = new UploadReceiver(server)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    onTestFinished(() => {
+    whenOver(() => {
       server.closeAllConnections()
       server.close()
     })
