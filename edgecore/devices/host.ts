@@ -123,7 +123,11 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     get webhookPort() {
       return shared.webhooks.port
     },
-    wake: (keys) => engine.wake(keys),
+    wake: async (keys) => {
+      await engine.wake(keys)
+      // What is a device now is no longer to be proposed.
+      if (discovery.announcements.length > 0) announced()
+    },
     ask: (topic, payload) => engine.ask(topic, payload),
     methods: (id) => {
       const entry = engine.devices.get(id)

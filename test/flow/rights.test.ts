@@ -6,6 +6,7 @@ import { startOf } from '@kedge/shared/load-settings'
 import { silentLog } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
 import { expect, onTestFinished, test } from 'vitest'
+import { parseAllDocuments } from 'yaml'
 import { Api, conditionOf, statusTwins } from '../support/api.ts'
 import { DeviceClient } from '../support/device-client.ts'
 import { eventually } from '../support/eventually.ts'
@@ -116,7 +117,7 @@ async function everything(server: FaultyKube, api: Api, guard: Guard): Promise<v
   await announceDevices(device, api)
 }
 
-/** zigbee2mqtt at the node lists a device, another one, and none. */
+/** zigbee2mqtt at the node lists two devices, of which one is made, and then none. */
 async function announceDevices(client: DeviceClient, api: Api): Promise<void> {
   const exposes = [{ type: 'numeric', name: 'temperature', property: 'temperature', access: 1 }]
   const listed = (name: string) => ({
@@ -126,10 +127,12 @@ async function announceDevices(client: DeviceClient, api: Api): Promise<void> {
   })
   const proposed = async () => (await api.find('configmaps/kedge/discovered-edge-1'))?.data?.['devices.yaml']
   const announce = (names: string[]) => client.publish('zigbee2mqtt/bridge/devices', names.map(listed))
-  await announce(['lamp'])
-  await eventually(async () => (await proposed())?.includes('name: edge-1-lamp'))
   await announce(['lamp', 'fan'])
   await eventually(async () => (await proposed())?.includes('name: edge-1-fan'))
+  const manifests = parseAllDocuments(await proposed()).map((document) => document.toJS() as KubeObject)
+  await api.create(...manifests.filter(({ metadata }) => metadata.name !== 'edge-1-fan'))
+  // What is a device now is no longer proposed.
+  await eventually(async () => !(await proposed())?.includes('name: edge-1-lamp'))
   await announce([])
   await eventually(async () => (await proposed()) === undefined)
 }
