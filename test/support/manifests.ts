@@ -31,7 +31,8 @@ export function room(
     ...(desired[property] === undefined ? {} : { desired: { value: desired[property] } }),
     reportCycle: 10_000,
     reportToCloud: true,
-    visitors: { protocolName: 'mqtt', configData: { topic: property } },
+    // Where a property is read is for a driver to know: this device speaks KubeEdge's topics itself.
+    visitors: { protocolName: 'mqtt' },
   }))
   const protocol = { protocolName: 'mqtt', configData: { clientID: name } }
   return {
