@@ -76,7 +76,8 @@ export class Credentials {
   }
 }
 
-const agentOptions: http.AgentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 256, maxFreeSockets: 16 }
+/** As many connections are kept as cloudcore has writes on their way at once: a new one costs a TLS handshake. */
+const agentOptions: http.AgentOptions = { keepAlive: true, keepAliveMsecs: 15_000, maxSockets: 256, maxFreeSockets: 48 }
 
 function plainAgent(server: string, tls: https.AgentOptions): http.Agent {
   return server.startsWith('http:') ? new http.Agent(agentOptions) : new https.Agent({ ...agentOptions, ...tls })

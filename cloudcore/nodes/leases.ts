@@ -23,9 +23,14 @@ export interface LeasesOptions {
 /** Seconds a lease is good for, as a kubelet's. */
 const leaseSeconds = 40
 
+/** Renewals happen on this many beats in an interval: those of one beat share the requests' commits and wake-ups. */
+const beats = 20
+
 interface Renewal {
   /** The Node's uid: the lease goes with it. */
   uid: string
+  /** Whether it has been renewed before: the first time decides its place in the interval. */
+  placed: boolean
   timer: NodeJS.Timeout | undefined
   failing: boolean
 }
@@ -45,7 +50,7 @@ export class Leases implements Service {
     const uid = node.metadata.uid ?? ''
     if (this.#renewals.get(node.metadata.name)?.uid === uid) return
     this.drop(node.metadata.name)
-    const renewal: Renewal = { uid, timer: undefined, failing: false }
+    const renewal: Renewal = { uid, placed: false, timer: undefined, failing: false }
     this.#renewals.set(node.metadata.name, renewal)
     this.#begin(node.metadata.name, renewal)
   }
@@ -67,8 +72,8 @@ export class Leases implements Service {
 
   async #renew(node: string, renewal: Renewal): Promise<void> {
     if (this.#renewals.get(node) !== renewal) return
-    const { interval, random, log, counters } = this.#options
-    let wait = interval * (0.9 + 0.1 * random())
+    const { interval, log, counters } = this.#options
+    let wait = this.#pause(renewal)
     try {
       await this.#write(node, renewal.uid)
       counters.add('leases')
@@ -77,10 +82,27 @@ export class Leases implements Service {
     } catch (error) {
       if (!renewal.failing) log.warn({ node, error: explain(error) }, 'lease not renewed')
       renewal.failing = true
-      wait *= 0.3
+      wait = interval * 0.3
     }
     // Dropped meanwhile, or dropped and kept again: then another one renews.
-    if (this.#renewals.get(node) === renewal) renewal.timer = setTimeout(() => this.#begin(node, renewal), wait)
+    if (this.#renewals.get(node) === renewal)
+      renewal.timer = setTimeout(() => this.#begin(node, renewal), this.#toBeat(wait))
+  }
+
+  /** Nodes that came together are spread over an interval once; from then on each keeps its distance. */
+  #pause(renewal: Renewal): number {
+    const { interval, random } = this.#options
+    if (renewal.placed) return interval
+    renewal.placed = true
+    return interval * random()
+  }
+
+  /** Milliseconds to the last beat within `wait`, or to the next one. */
+  #toBeat(wait: number): number {
+    const { interval, clock } = this.#options
+    const [beat, now] = [interval / beats, clock.monotonic()]
+    const at = Math.floor((now + wait) / beat) * beat
+    return Math.ceil((at > now ? at : at + beat) - now)
   }
 
   async #write(node: string, uid: string): Promise<void> {
