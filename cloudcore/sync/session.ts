@@ -119,8 +119,10 @@ export class Session {
     return []
   }
 
+  /** Talks are compared within one link: a number that was wrong there hides nothing on the next. */
   #up(): DownFrame[] {
     this.state = 'silent'
+    this.#have = undefined
     return []
   }
 

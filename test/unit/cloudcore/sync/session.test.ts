@@ -116,6 +116,15 @@ describe('a node that comes back', () => {
     on(have({ talk: 'run.2' }))
     expect(on(have({ talk: 'run.1' }))).toEqual([])
   })
+
+  test('is heard on a new link, whatever number it had given a talk on the one before', () => {
+    on({ is: 'up' })
+    on(have({ talk: 'run.999999999' }))
+    expect(on(have({ talk: 'run.2' }))).toEqual([])
+    on({ is: 'up' })
+    expect(on(have({ talk: 'run.3' }))).toMatchObject([{ is: 'same', talk: 'run.3' }])
+    expect(on(have({ talk: 'run.2' }))).toEqual([])
+  })
 })
 
 describe('changes on their way', () => {
