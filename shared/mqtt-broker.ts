@@ -7,6 +7,9 @@ import type { Log } from './log.ts'
 import { deliverOnce } from './mqtt-deliver-once.ts'
 import type { Service } from './service.ts'
 
+/** Connections that may wait to be taken: after a restart all devices, or all nodes, come back at once. */
+const backlog = 4096
+
 export interface BrokerOptions {
   host: string
   /** 0 takes a free one. */
@@ -96,7 +99,7 @@ function listen(server: Server, { host, port, portFlag }: { host: string; port: 
           : new Error(`listen on ${host}:${port}`, { cause }),
       )
     })
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog }, () => {
       const address = server.address()
       resolve(typeof address === 'object' && address !== null ? address.port : port)
     })
