@@ -157,7 +157,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     )
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
-      const metrics = metricsText(cloudMetrics({ hub, link, counters, heldSeconds, uploads }))
+      const metrics = metricsText(cloudMetrics({ hub, link, inbox, counters, heldSeconds, uploads }))
       const ofSync = syncPages(hub, clock)
       const ofTwins = twinPages({ catalog, live: (device) => writer.live(device) })
       // Values are for those who can log in here; names and versions for whoever may see the metrics.

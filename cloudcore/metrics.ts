@@ -2,6 +2,7 @@ import { type Histogram, type HistogramMetric, type Metric, single } from '@kedg
 import { type CounterName, type Counters, counterHelp } from './kube/counters.ts'
 import type { Link } from './link/link.ts'
 import type { SyncHub } from './sync/hub.ts'
+import type { Inbox } from './sync/inbox.ts'
 import { objectStates } from './sync/standing.ts'
 import type { UploadCounts } from './uploads/sink.ts'
 
@@ -10,6 +11,7 @@ export interface CloudParts {
   /** From the change of an object to its node's word that it holds it. */
   heldSeconds: Histogram
   link: Pick<Link, 'traffic' | 'backlog' | 'waiting'>
+  inbox: Pick<Inbox, 'counts' | 'pending'>
   counters: Counters
   /** Undefined without a place for uploads. */
   uploads?: { counts: UploadCounts } | undefined
@@ -24,7 +26,8 @@ const namedNodes = 20
 const states = ['away', 'silent', 'comparing', 'level', 'changing'] as const
 
 /** What cloudcore says of itself to Prometheus. */
-export function cloudMetrics({ hub, link, counters, heldSeconds, uploads }: CloudParts): (Metric | HistogramMetric)[] {
+export function cloudMetrics(parts: CloudParts): (Metric | HistogramMetric)[] {
+  const { hub, link, inbox, counters, heldSeconds, uploads } = parts
   const counter = (name: string, help: string, read: () => number) => single({ name, help, type: 'counter' }, read)
   return [
     {
@@ -109,6 +112,18 @@ export function cloudMetrics({ hub, link, counters, heldSeconds, uploads }: Clou
     single(
       { name: 'kedge_cloud_link_waiting_nodes', help: 'Nodes that wait for admission to sync', type: 'gauge' },
       () => link.waiting,
+    ),
+    counter('kedge_cloud_reports_total', 'Reports of edge nodes received', () => inbox.counts.received),
+    counter(
+      'kedge_cloud_reports_untaken_total',
+      'Reports left to come again, as their nodes had too many undecided',
+      () => inbox.counts.untaken,
+    ),
+    single(
+      { name: 'kedge_cloud_reports_pending', help: 'Reports that Kubernetes has not decided on', type: 'gauge' },
+      () => {
+        return inbox.pending
+      },
     ),
     {
       name: 'kedge_cloud_uploads_total',
