@@ -45,14 +45,18 @@ export class Leases implements Service {
     this.#options = options
   }
 
-  /** Starts renewing, at once, or goes on. */
-  keep(node: KubeObject): void {
+  /**
+   * Starts renewing, or goes on: at once, or at some time in the first interval, for a lease that is known to be fresh
+   * and can wait while there is more to do.
+   */
+  keep(node: KubeObject, first: 'at once' | 'in its turn' = 'at once'): void {
     const uid = node.metadata.uid ?? ''
     if (this.#renewals.get(node.metadata.name)?.uid === uid) return
     this.drop(node.metadata.name)
     const renewal: Renewal = { uid, placed: false, timer: undefined, failing: false }
     this.#renewals.set(node.metadata.name, renewal)
-    this.#begin(node.metadata.name, renewal)
+    if (first === 'at once') this.#begin(node.metadata.name, renewal)
+    else this.#later(node.metadata.name, renewal, this.#pause(renewal))
   }
 
   drop(node: string): void {
@@ -85,8 +89,11 @@ export class Leases implements Service {
       wait = interval * 0.3
     }
     // Dropped meanwhile, or dropped and kept again: then another one renews.
-    if (this.#renewals.get(node) === renewal)
-      renewal.timer = setTimeout(() => this.#begin(node, renewal), this.#toBeat(wait))
+    if (this.#renewals.get(node) === renewal) this.#later(node, renewal, wait)
+  }
+
+  #later(node: string, renewal: Renewal, wait: number): void {
+    renewal.timer = setTimeout(() => this.#begin(node, renewal), this.#toBeat(wait))
   }
 
   /** Nodes that came together are spread over an interval once; from then on each keeps its distance. */

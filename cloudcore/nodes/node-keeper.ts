@@ -169,7 +169,9 @@ export class NodeKeeper implements Service {
 
   #follow({ name, node, plan }: Look): void {
     if (this.#stopped) return
-    if (plan.renew) this.#leases.keep(node)
+    // When cloudcore has only just started, the run before it kept the lease, and a fleet is about to come back.
+    const isKnown = this.#parts.presence.of(name, this.#parts.grace).is !== 'unknown'
+    if (plan.renew) this.#leases.keep(node, isKnown ? 'at once' : 'in its turn')
     else this.#leases.drop(name)
     clearTimeout(this.#timers.get(name))
     this.#timers.delete(name)

@@ -48,6 +48,17 @@ test('nodes that come at once are spread over the interval, and those of one bea
   await leases.stop()
 })
 
+test('a lease that is fresh is renewed in its turn, within the first interval', async () => {
+  const { leases, at } = rig()
+  const names = Array.from({ length: 100 }, (_, index) => `edge-${index}`)
+  for (const name of names) leases.keep(node(name), 'in its turn')
+  await vi.advanceTimersByTimeAsync(interval / 10)
+  expect(at.size).toBeLessThan(20)
+  await vi.advanceTimersByTimeAsync(interval)
+  expect(at.size).toBe(100)
+  await leases.stop()
+})
+
 test('no two renewals are further apart than the interval', async () => {
   const { leases, at } = rig()
   leases.keep(node('edge-1'))
