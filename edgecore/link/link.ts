@@ -37,7 +37,10 @@ export interface CloudAccess {
 export type Purpose = Lane | 'sync'
 
 /** How long the first try and later ones may wait: a cut link is back within seconds, and a fleet comes back spread. */
-const backoff: Backoff = { base: 500, cap: 4000 }
+const quick: Backoff = { base: 250, cap: 2000 }
+/** A minute of that was in vain: from then on, since each try costs bytes. */
+const patient: Backoff = { base: 4000, cap: 4000 }
+const quickTries = 60
 const defaultKeepAlive = 30_000
 /** The largest that fits into a CONNECT packet, in seconds (MQTT 3.1.1, 3.1.2.10). */
 const longestKeepAlive = 65_535
@@ -95,8 +98,8 @@ export class CloudLink implements Service {
       const { connected, reason } = await this.#once(signal)
       if (signal.aborted) return
       // A link that held for a while starts the back-off anew; one that is cut at once does not.
-      if (connected && clock.monotonic() - began > backoff.cap) attempt = 0
-      const wait = Math.round(delay(attempt, backoff, random()))
+      if (connected && clock.monotonic() - began > patient.cap) attempt = 0
+      const wait = Math.round(delay(attempt, attempt < quickTries ? quick : patient, random()))
       // Told when it breaks, then ever more rarely: a node that is offline for a month does not fill its log.
       const worthTelling = connected || (attempt & (attempt - 1)) === 0
       log[worthTelling ? 'warn' : 'debug']({ url: this.#options.url, reason, attempt, wait }, 'link down')

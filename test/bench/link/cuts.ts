@@ -22,7 +22,7 @@ export async function cuts(context: BenchContext, { system, edge, proxy }: Linke
     reconnected.push(((await edge.said('link up', wall)) - wall) / 1000)
   }
   rows.close()
-  const conditions = `refused for ${cutMs / 1000} s, then let through, ${rounds} times; the next try is at random within 4 s`
+  const conditions = `refused for ${cutMs / 1000} s, then let through, ${rounds} times; the next try is at random within 2 s`
   spread(context, 'link back → reconnected', reconnected, conditions)
   spread(context, 'change during a cut → at the edge', arrived, conditions)
 }
