@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { type Backoff, delay } from '@kedge/shared/backoff'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
@@ -44,9 +45,17 @@ const quickTries = 60
 const defaultKeepAlive = 30_000
 /** The largest that fits into a CONNECT packet, in seconds (MQTT 3.1.1, 3.1.2.10). */
 const longestKeepAlive = 65_535
-const connectTimeout = 10_000
+/** Milliseconds until the broker can be reached: the kernel's own tries come ever more rarely, a new one is sooner. */
+const reachTimeout = 10_000
+/** Milliseconds until a broker that was reached has answered: one with a whole fleet at its door needs its time. */
+const connectTimeout = 30_000
 /** Milliseconds that a stop waits for the broker to take what was sent. */
 const stopGrace = 1000
+
+/** Milliseconds to wait after try number `attempt` (from 0) has failed; `random` is a draw from [0, 1). */
+export function retryDelay(attempt: number, random: number): number {
+  return delay(attempt, attempt < quickTries ? quick : patient, random)
+}
 
 /**
  * The one outbound connection to the cloud. Every try is a new MQTT client with a clean session: what a former
@@ -99,7 +108,7 @@ export class CloudLink implements Service {
       if (signal.aborted) return
       // A link that held for a while starts the back-off anew; one that is cut at once does not.
       if (connected && clock.monotonic() - began > patient.cap) attempt = 0
-      const wait = Math.round(delay(attempt, attempt < quickTries ? quick : patient, random()))
+      const wait = Math.round(retryDelay(attempt, random()))
       // Told when it breaks, then ever more rarely: a node that is offline for a month does not fill its log.
       const worthTelling = connected || (attempt & (attempt - 1)) === 0
       log[worthTelling ? 'warn' : 'debug']({ url: this.#options.url, reason, attempt, wait }, 'link down')
@@ -126,6 +135,11 @@ export class CloudLink implements Service {
       })
       let reason = 'closed by the other side'
       let farewell: NodeJS.Timeout | undefined
+      const reaching = setTimeout(() => {
+        if (!(client.stream instanceof Socket && client.stream.connecting)) return
+        reason = `the broker cannot be reached within ${reachTimeout / 1000} s`
+        client.end(true)
+      }, reachTimeout)
       const abort = () => {
         if (!this.#up) {
           client.end(true)
@@ -163,6 +177,7 @@ export class CloudLink implements Service {
       client.on('close', () => {
         signal.removeEventListener('abort', abort)
         clearTimeout(farewell)
+        clearTimeout(reaching)
         const connected = this.#up
         this.#up = false
         this.#client = undefined

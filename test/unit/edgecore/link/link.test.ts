@@ -1,5 +1,5 @@
 import net, { type AddressInfo } from 'node:net'
-import { CloudLink } from '@kedge/edgecore/link/link'
+import { CloudLink, retryDelay } from '@kedge/edgecore/link/link'
 import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
 import { afterEach, expect, test } from 'vitest'
@@ -85,4 +85,11 @@ test('a stop on a connection that has died ends soon', async () => {
   await cloudLink.stop()
   // Without a limit it is the keep-alive that ends it, after 45 s.
   expect(performance.now() - began).toBeLessThan(20_000)
+})
+
+test('tries come soon at first, and cost little once a minute of them was in vain', () => {
+  const longest = (attempts: number[]) => attempts.map((attempt) => retryDelay(attempt, 1))
+  expect(longest([0, 1, 2, 3, 4, 59])).toEqual([250, 500, 1000, 2000, 2000, 2000])
+  expect(longest([60, 1_000_000])).toEqual([4000, 4000])
+  expect(retryDelay(5, 0)).toBe(0)
 })
