@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { explain } from '@kedge/shared/errors'
@@ -85,13 +84,25 @@ async function startFleet() {
   return { dir, kubeconfig, ports }
 }
 
-/** Ports that nobody listens on now, in the order of those that the README names. */
+/**
+ * Free ports, in the order of those that the README names. They lie below those that the system gives to connections: the
+ * programs that listen on them start later.
+ */
 async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  const ports: number[] = []
+  while (ports.length < count) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    if (!ports.includes(port) && (await isFree(port))) ports.push(port)
+  }
   return ports
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  return new Promise((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+  })
 }
 
 class Shell {
@@ -115,6 +126,9 @@ class Shell {
     const [code] = await once(child, 'exit')
     const said = readFileSync(path, 'utf8')
     if (code !== 0) throw new Error(`exit code ${code}: ${said}`)
+    // What it has left in the background listens before the next commands speak to it.
+    const [, port] = / (\d+) &\n/.exec(this.#own(commands)) ?? []
+    if (port !== undefined) await eventually(async () => !(await isFree(Number(port))), { within: 60_000 })
     return said.trim()
   }
 
@@ -153,13 +167,14 @@ test.skipIf(!hasAll)(
           continue
         }
         // What it shows comes about a moment after the commands before it.
+        const patience = { within: 60_000, every: 100 }
         let said = ''
         await eventually(async () => {
           said = await shell.run(commands).catch((error: unknown) => explain(error))
           return isAsShown(said, output)
-        }).catch(() => expect(said, about).toBe(output))
+        }, patience).catch(() => expect(said, about).toBe(output))
       }
     }
   },
-  120_000,
+  180_000,
 )
