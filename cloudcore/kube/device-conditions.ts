@@ -41,19 +41,22 @@ interface Fault {
  * and `InSync`, whether the device reports what is desired.
  */
 export function deviceConditions(facts: DeviceFacts): Condition[] {
-  const { generation } = facts.device.metadata
   // A status that someone has spoiled is no fault of the manifest.
   const parsed = parseDevice({ ...facts.device, status: undefined })
-  if (!parsed.ok)
-    return [{ ...readyOf([{ status: 'False', reason: 'Invalid', message: parsed.reason }]), ...observed(generation) }]
-  const ready = facts.node === 'unknown' ? undecided(facts, parsed.device) : readyOf(faultsOf(facts, parsed.device))
-  const conditions = ready === undefined ? [] : [ready]
+  const conditions = parsed.ok ? conditionsOf(facts, parsed.device) : [invalid(parsed.reason)]
   const held = synced(facts)
   if (held !== undefined) conditions.push(held)
-  return [...conditions, inSync(parsed.device, facts.twins)].map((condition) => ({
-    ...condition,
-    ...observed(generation),
-  }))
+  const { generation } = facts.device.metadata
+  return conditions.map((condition) => ({ ...condition, ...observed(generation) }))
+}
+
+function conditionsOf(facts: DeviceFacts, device: Device): Condition[] {
+  const ready = facts.node === 'unknown' ? undecided(facts, device) : readyOf(faultsOf(facts, device))
+  return [...(ready === undefined ? [] : [ready]), inSync(device, facts.twins)]
+}
+
+function invalid(message: string): Condition {
+  return readyOf([{ status: 'False', reason: 'Invalid', message }])
 }
 
 function observed(generation: number | undefined): { observedGeneration?: number } {

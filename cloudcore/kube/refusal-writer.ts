@@ -22,7 +22,7 @@ export const usableCondition = 'kedge.io/Usable'
 
 /**
  * Shows in Kubernetes what a node cannot use: on a pod in a condition, on what has no status (a ConfigMap, a Secret, a
- * DeviceModel) in an Event. Devices say it in their own conditions.
+ * DeviceModel), and on a pod whose status cannot be written, in an Event. Devices say it in their own conditions.
  */
 export class RefusalWriter implements Service {
   readonly #parts: RefusalWriterParts
@@ -59,7 +59,11 @@ export class RefusalWriter implements Service {
     const [node, key] = item.split(' ') as [string, Key]
     const sync = this.#parts.standing(node, key)
     if (sync === undefined) return { wrote: false, result: accepted, gone: true }
-    if (key.startsWith('pods/')) return this.#condition(key, sync)
+    if (key.startsWith('pods/')) {
+      const pass = await this.#condition(key, sync)
+      // What an API refuses to write to, as older ones have taken it, can still be spoken of.
+      if (pass.result.is === 'accepted') return pass
+    }
     return sync.state === 'refused' ? this.#event(node, key, sync.reason ?? '') : { wrote: false, result: accepted }
   }
 
