@@ -126,7 +126,7 @@ function synced({ device, sync }: DeviceFacts): Condition | undefined {
 }
 
 function modelFaults(model: KubeObject, device: Device): Fault[] {
-  const parsed = parseDeviceModel(model)
+  const parsed = parsedModel(model)
   if (!parsed.ok)
     return [
       { status: 'False', reason: 'ModelInvalid', message: `DeviceModel ${model.metadata.name}: ${parsed.reason}` },
@@ -162,4 +162,15 @@ function inSync(device: Device, twins: readonly StatusTwin[]): Condition {
 
 function someOf(texts: string[]): string {
   return texts.length <= 5 ? texts.join('; ') : `${texts.slice(0, 5).join('; ')} and ${texts.length - 5} more`
+}
+
+const parsedModels = new WeakMap<KubeObject, ReturnType<typeof parseDeviceModel>>()
+
+/** Many devices share a model, and an object is replaced, never changed: each is parsed once. */
+function parsedModel(model: KubeObject): ReturnType<typeof parseDeviceModel> {
+  const known = parsedModels.get(model)
+  if (known !== undefined) return known
+  const parsed = parseDeviceModel(model)
+  parsedModels.set(model, parsed)
+  return parsed
 }
