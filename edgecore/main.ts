@@ -16,7 +16,7 @@ await runProgram('edgecore', async () => {
   if (command === 'twin') return twin(rest)
   if (command === 'method') return method(rest)
   if (command === 'discover') return discover(rest)
-  keepYoungHeapSmall()
+  keepHeapSmall()
   const settings = await loadSettings(edgecoreProgram)
   if (settings === undefined) return
   const log = openLog({ level: settings.logLevel, program: 'edgecore', version }).child({ node: settings.nodeName })
@@ -36,12 +36,16 @@ await runProgram('edgecore', async () => {
 })
 
 /**
- * Keeps V8's space for new objects at its first size. Else it grows to 48 MB with the first burst of messages and stays
- * there. The price is more frequent, smaller collections. Set here and not on the command line, so that it holds however
- * edgecore is started.
+ * Keeps V8's heap near what is in use; the price is more frequent, smaller collections. Set here and not on the command
+ * line, so that it holds however edgecore is started.
+ * - The space for new objects stays at its first size. Else it grows to 48 MB with the first burst of messages and stays
+ *   there.
+ * - The rest is collected when it is half again as large as what is in use, not four times: after 2,000 devices have
+ *   connected and reported, 142 MB are resident in place of 175.
  */
-function keepYoungHeapSmall(): void {
+function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
+  setFlagsFromString('--heap-growing-percent=50')
 }
 
 async function get(argv: string[]): Promise<void> {
