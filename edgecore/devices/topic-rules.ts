@@ -47,21 +47,19 @@ export function parseRules(text: string): { ok: true; rules: TopicRules } | { ok
 
 /**
  * The rules without a file: a user has the topics of the device that it is named after, `<namespace>/<name>` or `<name>`,
- * and every topic that does not begin with `$`.
+ * may upload, and has every topic that does not begin with `$`.
  */
 export const ownDeviceRules: TopicRules = {
   may: ({ user, client }, access, asked) => {
-    if (asked.startsWith('$')) return allowed([own], { user, client }, { access, asked })
+    if (asked.startsWith('$')) return allowed(own, { user, client }, { access, asked })
     return asked !== '#' && !asked.startsWith('+') ? true : access === 'read'
   },
 }
 
-const own: Rule = {
-  user: undefined,
-  pattern: true,
-  access: { read: true, write: true },
-  filter: '$hw/events/device/%u/#',
-}
+const own: readonly Rule[] = [
+  { user: undefined, pattern: true, access: { read: true, write: true }, filter: '$hw/events/device/%u/#' },
+  { user: undefined, pattern: false, access: { read: false, write: true }, filter: '$hw/events/upload/#' },
+]
 
 function allowed(
   rules: readonly Rule[],

@@ -14,6 +14,8 @@ describe('without a file', () => {
     ['read', '$hw/events/device/+/lamp/#', false],
     ['read', '$hw/#', false],
     ['write', '$hw/events/node/edge-1/membership/get', false],
+    ['write', '$hw/events/upload/a', true],
+    ['read', '$hw/events/upload/#', false],
     ['write', 'zigbee2mqtt/bulb/set', true],
     ['read', '#', true],
     ['read', '+/x', true],
