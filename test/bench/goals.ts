@@ -57,7 +57,6 @@ const goals: ReadonlyMap<string, Goal> = new Map([
   ...pair('link/30 devices × 3/s: live in cloudcore', ['', ''], ['≤ 1000', '']),
   one('link/30 devices × 3/s: writes per device and interval', '≤ 1', ''),
   ...pair('devices/desired answered → UpdateDevice', ['≤ 12', '26'], ['≤ 30', '64']),
-  ...pair('devices/desired answered → delta on MQTT', ['', 'never'], ['≤ 50', 'never']),
   one('devices/many devices, resident', '≤ 150', ''),
   one('devices/many devices that report, resident', '≤ 150', ''),
   one('devices/slow disk', '≥ 1000', ''),

@@ -2,38 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import mqtt from 'mqtt'
 import { type BenchContext, settledMemory } from '../harness.ts'
 import { Loads, names } from '../load/loads.ts'
 import { desire, devicesPath, deviceTopic, sensorModel, sensors } from '../support/manifests.ts'
 import { type Edge, System } from '../support/system.ts'
-
-/** A desired value from the API's answer until a device on MQTT has the delta. */
-export async function deltas({ quick, say, percentiles }: BenchContext): Promise<void> {
-  await System.run(async (system) => {
-    const edge = await withSensors(system, 10)
-    const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${edge.mqttPort}`)
-    const seen = new Map<string, number>()
-    client.on('message', (_topic, payload) => {
-      const value = (JSON.parse(payload.toString()) as { delta: { switch?: string } }).delta.switch
-      if (value !== undefined && !seen.has(value)) seen.set(value, performance.now())
-    })
-    await client.subscribeAsync(deviceTopic('sensor-0', 'twin/update/delta'), { qos: 1 })
-    const rounds = quick ? 15 : 200
-    say(`${rounds} desired values to a device on MQTT`)
-    const samples: number[] = []
-    for (let round = 0; round < rounds; round++) {
-      const value = `v${round}.`
-      const { answered } = await system.kube.patch(`${devicesPath}/sensor-0`, 'json', desire(value))
-      while (!seen.has(value)) await pause(1)
-      samples.push(Math.max(0, (seen.get(value) ?? 0) - answered))
-      await pause(20)
-    }
-    await client.endAsync(true)
-    percentiles('desired answered → delta on MQTT', samples, 'ms', 'one at a time, one subscriber')
-  })
-}
 
 /** What many devices on one node cost, before and after each has said something. */
 export async function many({ quick, say, figure, wrong }: BenchContext): Promise<void> {
