@@ -23,6 +23,29 @@ test('a node that has not been heard of gets time to come back', () => {
   expect(presence.of('a', 40_000).is).toBe('disconnected')
 })
 
+test('while others still come back, one that has not been heard of is not given up', () => {
+  const { presence } = rig()
+  for (let node = 0; node < 10; node++) {
+    vi.advanceTimersByTime(5000)
+    presence.connected(`node-${node}`)
+  }
+  expect(presence.of('a', 5000).is).toBe('unknown')
+  vi.advanceTimersByTime(10_000)
+  expect(presence.of('a', 5000).is).toBe('disconnected')
+  // What is known by then does not become doubtful again.
+  presence.connected('late')
+  expect(presence.of('a', 5000).is).toBe('disconnected')
+})
+
+test('nodes that never cease to come do not hide for ever those that are gone', () => {
+  const { presence } = rig()
+  for (let node = 0; node < 30; node++) {
+    vi.advanceTimersByTime(4000)
+    presence.connected(`node-${node}`)
+  }
+  expect(presence.of('a', 5000).is).toBe('disconnected')
+})
+
 test('a short interruption is nobody’s business', () => {
   const { presence, told } = rig()
   presence.connected('a')
