@@ -170,6 +170,8 @@ export class World {
   /** Kubernetes takes what was heard, or refuses the states of it. */
   #write(refuse: boolean): void {
     if (!refuse) this.kube.states = new Map(this.#live)
+    // What was refused must not spoil the next write.
+    else this.#live = new Map(this.kube.states)
     const answers = new Map<string, Frame<'answered'>>()
     for (const { box, ref, report } of this.#heard.splice(0)) {
       const frame = answers.get(box) ?? { is: 'answered' as const, box, accepted: [], refused: [] }
