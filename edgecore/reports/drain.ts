@@ -7,6 +7,7 @@ import { type Lane, lanes } from '@kedge/shared/reports'
 import { type Scheduler, systemScheduler } from '../pods/scheduler.ts'
 import type { Outbox, OutboxRow } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
+import { Batch, bulk, counted, type Item } from './batch.ts'
 import { type Flight, Flights } from './flights.ts'
 import { LaneQueue } from './lane-queue.ts'
 
@@ -30,15 +31,6 @@ export interface DrainOptions {
   log: Log
 }
 
-/** What may be on its way at once: in all, and of what is not urgent, so that this never stands before the rest. */
-const window = { rows: 2000, bytes: 256 * 1024 }
-const bulkWindow = { rows: 1000, bytes: 128 * 1024 }
-/** Of that, telemetry takes half: who takes it may be away while Kubernetes is there. */
-const telemetryWindow = { rows: 500, bytes: 64 * 1024 }
-const bulk: ReadonlySet<Lane> = new Set(['events', 'telemetry'])
-/** Rows and, roughly, bytes of one frame, before compression: a slow link's keep-alive waits for one at most. */
-const frameRows = 200
-const frameBytes = 32 * 1024
 /** A larger report fits into no frame, with room for the frame around it. */
 const maxReportBytes = maxFrameBytes - 1024
 /** Least milliseconds between two frames of fresh reports: what changes faster folds meanwhile. */
@@ -54,11 +46,6 @@ interface Held {
   lane: Lane
   /** Milliseconds. */
   wait: number
-}
-
-interface Item {
-  row: OutboxRow
-  flight: Flight
 }
 
 /**
@@ -259,9 +246,7 @@ export class Drain {
     if (row === undefined) return
     const bytes = Buffer.byteLength(JSON.stringify(row.report))
     if (bytes > maxReportBytes) return this.#setAside(row, bytes)
-    // However large one is, the lane keeps within its part of the window.
-    const counted = lane === 'telemetry' ? Math.min(bytes, telemetryWindow.bytes) : bytes
-    batch.add({ row, flight: { seq, version: row.version, after, lane, bytes: counted, sentAt: now } })
+    batch.add({ row, flight: { seq, version: row.version, after, lane, bytes: counted(lane, bytes), sentAt: now } })
   }
 
   #queue(lane: Lane): LaneQueue {
@@ -280,43 +265,5 @@ export class Drain {
     // At least half of the bound: an answer that takes its time must not be asked for at once.
     const bound = Math.min(patience.cap, patience.base * 2 ** this.#attempt)
     return bound / 2 + delay(0, { base: bound / 2, cap: bound }, this.#options.random?.() ?? 1)
-  }
-}
-
-/** The rows of one frame, as long as they fit into it and into the window. */
-class Batch {
-  readonly items: Item[] = []
-  readonly #flights: Flights
-  readonly #added = new Map<Lane, { rows: number; bytes: number }>()
-  #bytes = 0
-
-  constructor(flights: Flights) {
-    this.#flights = flights
-  }
-
-  takes(lane: Lane): boolean {
-    if (this.items.length >= frameRows || this.#bytes >= frameBytes) return false
-    if (!this.#fits(lanes, window)) return false
-    if (bulk.has(lane) && !this.#fits([...bulk], bulkWindow)) return false
-    return lane !== 'telemetry' || this.#fits([lane], telemetryWindow)
-  }
-
-  add(item: Item): void {
-    const { lane, bytes } = item.flight
-    this.items.push(item)
-    this.#bytes += bytes
-    const added = this.#added.get(lane) ?? { rows: 0, bytes: 0 }
-    this.#added.set(lane, { rows: added.rows + 1, bytes: added.bytes + bytes })
-  }
-
-  #fits(of: readonly Lane[], limit: { rows: number; bytes: number }): boolean {
-    let [rows, bytes] = [0, 0]
-    for (const lane of of) {
-      for (const load of [this.#flights.load(lane), this.#added.get(lane)]) {
-        rows += load?.rows ?? 0
-        bytes += load?.bytes ?? 0
-      }
-    }
-    return rows < limit.rows && bytes < limit.bytes
   }
 }

@@ -1,13 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
 import { type DeviceReport, type Lane, laneOf, lanes, type Report, subjectOf } from '@kedge/shared/reports'
-import type { Database, Statement } from '@kedge/shared/sqlite'
+import type { Database } from '@kedge/shared/sqlite'
 import { defaultBounds, type OutboxBounds, partBytes, rowBytes, type Sum } from './outbox-bounds.ts'
 import { Keeper } from './outbox-keeper.ts'
-import { type OutboxRow, type Part, type RawRow, rowOf, textsOf } from './outbox-row.ts'
+import { type OutboxRow, type RawRow, rowOf, textsOf } from './outbox-row.ts'
+import { type PutRow, type PutStatement, type Statements, statements, type Waiting } from './outbox-statements.ts'
 
 export { recount } from './outbox-keeper.ts'
 export type { OutboxRow } from './outbox-row.ts'
+export type { Waiting } from './outbox-statements.ts'
 
 /** Where a report has been put. */
 export interface Added {
@@ -15,14 +17,6 @@ export interface Added {
   lane: Lane
   /** 1 for a new row. */
   version: number
-}
-
-/** A row without its report. */
-export interface Waiting {
-  seq: number
-  subject: string
-  version: number
-  bytes: number
 }
 
 export interface OutboxOptions {
@@ -198,47 +192,4 @@ interface NewRow {
   subject: string
   head: string
   bytes: number
-}
-
-interface PutRow {
-  seq: number
-  version: number
-  report: string
-}
-
-type PutParameters = [lane: number, subject: string, report: string, bytes: number, createdAt: number, born: number]
-type PutStatement = Statement<PutParameters, PutRow>
-
-type Statements = ReturnType<typeof statements>
-
-function statements(db: Database) {
-  const insert = 'INSERT INTO outbox (lane, subject, report, bytes, created_at, born, parted)'
-  const again = 'version = version + 1, refused = NULL'
-  return {
-    putWhole: db.prepare<PutParameters, PutRow>(`${insert} VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (subject) DO UPDATE
-      SET report = excluded.report, bytes = excluded.bytes, lane = excluded.lane, ${again} RETURNING seq, version, report`),
-    putDevice: db.prepare<PutParameters, PutRow>(`${insert} VALUES (?, ?, ?, ?, ?, ?, 1) ON CONFLICT (subject) DO UPDATE
-      SET ${again} RETURNING seq, version, report`),
-    putPart: db.prepare(`INSERT INTO outbox_parts (seq, part, version, bytes, content) VALUES (?, ?, ?, ?, ?)
-      ON CONFLICT DO UPDATE SET version = excluded.version, bytes = excluded.bytes, content = excluded.content`),
-    rename: db.prepare('UPDATE outbox SET report = ? WHERE seq = ?'),
-    bySeq: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE seq = ? AND refused IS NULL'),
-    version: db.prepare<[number], { version: number }>('SELECT version FROM outbox WHERE seq = ? AND refused IS NULL'),
-    subject: db.prepare<[number], { subject: string }>('SELECT subject FROM outbox WHERE seq = ?'),
-    partsAfter: db.prepare<[number, number], Part>(
-      'SELECT part, content FROM outbox_parts WHERE seq = ? AND version > ?',
-    ),
-    waiting: db.prepare<[number, number, number], Waiting>(`SELECT seq, subject, version, bytes FROM outbox
-      WHERE refused IS NULL AND lane = ? AND seq > ? ORDER BY seq LIMIT ?`),
-    pending: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE refused IS NULL ORDER BY lane, seq LIMIT ?'),
-    aside: db.prepare<[number], RawRow>('SELECT * FROM outbox WHERE refused IS NOT NULL ORDER BY born DESC LIMIT ?'),
-    oldest: db.prepare<[number], { created_at: number }>(
-      'SELECT created_at FROM outbox WHERE refused IS NULL AND lane = ? ORDER BY seq LIMIT 1',
-    ),
-    dropParts: db.prepare('DELETE FROM outbox_parts WHERE seq = ? AND version > ? AND version <= ?'),
-    dropAnswered: db.prepare<[{ seq: number; version: number }]>(`DELETE FROM outbox WHERE seq = @seq AND CASE parted
-      WHEN 0 THEN version = @version ELSE NOT EXISTS (SELECT 1 FROM outbox_parts WHERE seq = @seq) END`),
-    refuse: db.prepare('UPDATE outbox SET refused = ?, born = ? WHERE seq = ? AND version = ?'),
-    remove: db.prepare('DELETE FROM outbox WHERE seq = ?'),
-  }
 }
