@@ -22,6 +22,7 @@ import {
 } from './messages.ts'
 import { deviceEvent, type Refusals } from './refusals.ts'
 import { attributesOf, descriptionOf, type Entry, type Registry } from './registry.ts'
+import { stateCycleOf } from './state-cycle.ts'
 import type { Transaction } from './writer.ts'
 
 export interface Message {
@@ -47,9 +48,6 @@ export interface Context {
   nodeName: string
   log: Log
 }
-
-/** How long a device that goes on saying that it is online is believed without another write, in milliseconds. */
-const onlineFreshness = 60_000
 
 /** KubeEdge's words for an update of a device that is not there. */
 const unknownDevice = 'update rejected due to the device is not existed'
@@ -131,11 +129,11 @@ export class Requests {
     return only(this.changed(entry, { changes: applied.changes, eventId: newId() }))
   }
 
-  /** Keeps a state; one that says nothing new is not written again. */
+  /** Keeps a state; one that says nothing new is not written again, but for that it is online still, once in its cycle. */
   setState(transaction: Transaction, entry: Entry, state: string): void {
     const now = this.#context.clock.now()
     if (isOnline(state)) entry.heard = now
-    const stale = isOnline(state) && Math.abs(now - (entry.lastOnline ?? 0)) >= onlineFreshness
+    const stale = isOnline(state) && Math.abs(now - (entry.lastOnline ?? 0)) >= stateCycleOf(entry.device)
     // A device that is new is held as unknown; the first to say that is news to the cloud.
     const first = state === 'unknown' && !entry.spoke
     entry.spoke = true

@@ -1,6 +1,7 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
+import { stateCycleOf } from '../state-cycle.ts'
 import { cycleOf } from './cycles.ts'
 import type { DeviceState, Driver, DriverDevice, DriverHost, LazyDriver, RunningDevice } from './driver.ts'
 import { Gate } from './gate.ts'
@@ -48,7 +49,7 @@ export interface InstanceOptions {
   onRestart: () => void
 }
 
-/** A state that has not changed is passed on at most once in this time, in milliseconds. */
+/** A state that has not changed is passed on at most once in this time, in milliseconds, or in its cycle if that is shorter. */
 const stateInterval = 15_000
 /** Failures and things to tell are passed on at most once in this time, in milliseconds, after the first few. */
 const tellInterval = 1000
@@ -66,6 +67,7 @@ export class Instance {
   readonly #options: InstanceOptions
   readonly #patience: Patience
   readonly #gate: Gate
+  readonly #stateInterval: number
   #device: RunningDevice | undefined
   #starting: Promise<void> = Promise.resolve()
   /** Desired values that are to be handed over. */
@@ -83,6 +85,7 @@ export class Instance {
     this.#options = options
     this.#patience = { ...defaultPatience, ...options.patience }
     const { device, host, clock } = options
+    this.#stateInterval = Math.min(stateInterval, stateCycleOf(device))
     const cycles = new Map<string, number>()
     for (const { name, reportCycle } of device.spec.properties ?? []) {
       if (reportCycle !== undefined && reportCycle > 0)
@@ -264,7 +267,7 @@ export class Instance {
 
   async #setState(state: DeviceState): Promise<void> {
     const now = this.#options.clock.monotonic()
-    if (this.#closed || (this.#state?.state === state && now - this.#state.at < stateInterval)) return
+    if (this.#closed || (this.#state?.state === state && now - this.#state.at < this.#stateInterval)) return
     this.#state = { state, at: now }
     await this.#options.host.state(state)
   }

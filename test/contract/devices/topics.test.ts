@@ -377,6 +377,30 @@ describe('state/update', () => {
     await say('offline')
     expect(node.report('lamp')?.lastOnlineTime).toBe('2023-11-14T22:14:40Z')
   })
+
+  test('stateReport.reportCycle is how often a state that stays is reported; a change is at once', async () => {
+    let now = 1_700_000_000_000
+    const clock: Clock = { now: () => now, monotonic: systemClock.monotonic }
+    const node = await DeviceNode.start({ clock })
+    const lamp = device('lamp')
+    const every = (reportCycle: number) => ({ ...lamp, spec: { ...lamp.spec, stateReport: { reportCycle } } })
+    await node.apply(model(), every(5000))
+    const client = await (await node.connect()).subscribe(`${base}/#`)
+    const version = () => node.outbox.all().at(0)?.version
+    const say = async (state: string, later: number) => {
+      now += later
+      await client.publish(`${base}/state/update`, { state })
+      return version()
+    }
+    const said = [await say('online', 0), await say('online', 4000), await say('online', 1000)]
+    expect(said).toEqual([1, 1, 2])
+    expect([await say('offline', 1), await say('offline', 60_000), await say('online', 1)]).toEqual([3, 3, 4])
+    // An edit holds from then on.
+    await node.apply(every(600_000))
+    expect([await say('online', 300_000), await say('online', 300_000)]).toEqual([4, 5])
+    // The others hear nothing of that: each is answered.
+    expect((await client.message(`${base}/state/update/result`, 8)).device.state).toBe('online')
+  })
 })
 
 describe('membership', () => {
