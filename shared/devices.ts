@@ -67,7 +67,7 @@ const DeviceSpec = z.object({
   stateReport: z
     .object({
       reportToCloud: z.boolean().optional(),
-      reportCycle: int64.optional().describe('Milliseconds between reports.'),
+      reportCycle: int64.optional().describe('Milliseconds between reports of a state that stays the same.'),
     })
     .optional()
     .describe('Whether and how often the state of the device is reported.'),
@@ -109,7 +109,7 @@ export const propertyTypes = ['INT', 'FLOAT', 'DOUBLE', 'STRING', 'BOOLEAN', 'BY
 export const accessModes = ['ReadWrite', 'ReadOnly'] as const
 
 const ModelProperty = z.object({
-  name: text.optional().describe('Unique in the model.'),
+  name: text.default('').describe('Unique in the model.'),
   description: text.optional(),
   type: z.enum(propertyTypes).optional(),
   accessMode: z.enum(accessModes).optional(),
@@ -120,7 +120,11 @@ const ModelProperty = z.object({
 })
 
 const DeviceModelSpec = z.object({
-  properties: z.array(ModelProperty).optional().describe('What devices of this model have.'),
+  properties: z
+    .array(ModelProperty)
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .optional()
+    .describe('What devices of this model have.'),
   protocol: text.optional().describe('Protocol of devices of this model.'),
   protocolConfigData: anything.optional().describe('How to reach such a device, unless the device says otherwise.'),
 })
@@ -179,7 +183,11 @@ export function parseDevice(content: unknown): ParsedDevice {
 /** Reads a DeviceModel that came from outside; unknown fields are left out. */
 export function parseDeviceModel(content: unknown): ParsedModel {
   const parsed = DeviceModel.safeParse(content)
-  return parsed.success ? { ok: true, model: parsed.data } : { ok: false, reason: faults(parsed.error) }
+  if (!parsed.success) return { ok: false, reason: faults(parsed.error) }
+  const twice = repeated(parsed.data.spec?.properties ?? [])
+  // One of an older definition: with two rules for a property there is no saying which holds.
+  if (twice !== undefined) return { ok: false, reason: `spec.properties: two properties are named ${twice}` }
+  return { ok: true, model: parsed.data }
 }
 
 function repeated(properties: readonly { name: string }[]): string | undefined {

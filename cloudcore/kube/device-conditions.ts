@@ -131,9 +131,21 @@ function modelFaults(model: KubeObject, device: Device): Fault[] {
     return [
       { status: 'False', reason: 'ModelInvalid', message: `DeviceModel ${model.metadata.name}: ${parsed.reason}` },
     ]
+  const faults: Fault[] = []
+  const unknown = unknownProperties(parsed.model, device)
+  if (unknown.length > 0) {
+    const message = `DeviceModel ${model.metadata.name} has no property ${someOf(unknown)}`
+    faults.push({ status: 'False', reason: 'PropertyNotInModel', message })
+  }
   const reasons = desiredFaults(parsed.model, device)
-  if (reasons.length === 0) return []
-  return [{ status: 'False', reason: 'DesiredInvalid', message: someOf(reasons) }]
+  if (reasons.length > 0) faults.push({ status: 'False', reason: 'DesiredInvalid', message: someOf(reasons) })
+  return faults
+}
+
+/** Properties that the model does not know. The node takes any text for them, and a driver has no type to go by. */
+function unknownProperties(model: DeviceModel, device: Device): string[] {
+  const known = new Set(model.spec?.properties?.map(({ name }) => name))
+  return (device.spec?.properties ?? []).map(({ name }) => name).filter((name) => !known.has(name))
 }
 
 /** Why desired values do not fit the model. */

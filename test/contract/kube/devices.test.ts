@@ -64,6 +64,12 @@ const refused: [string, string, unknown, string[]][] = [
     ['spec.properties[1]: Duplicate value: {"name":"a"}'],
   ],
   [
+    'a property of a model twice',
+    'DeviceModel',
+    { properties: [{ name: 'a' }, { name: 'b' }, { name: 'a', type: 'INT' }] },
+    ['spec.properties[2]: Duplicate value: {"name":"a"}'],
+  ],
+  [
     'a number as text',
     'Device',
     { properties: [{ name: 'a', reportCycle: '1000' }] },

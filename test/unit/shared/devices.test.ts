@@ -85,6 +85,16 @@ describe('admitting devices', () => {
     ],
   ])('%j', (spec, expected) => expect(told(created(kind, { spec }))).toEqual(expected))
 
+  it('a model has each property once', () => {
+    const properties = [{ name: 'a' }, { name: 'b' }, { name: 'a', type: 'INT' }]
+    expect(told(created(deviceKind('DeviceModel'), { spec: { properties } }))).toEqual([
+      'spec.properties[2]: Duplicate value: {"name":"a"}',
+    ])
+    // It may be there from before this rule.
+    const parsed = parseDeviceModel({ metadata: { name: 'm' }, spec: { properties } })
+    expect(parsed).toEqual({ ok: false, reason: 'spec.properties: two properties are named a' })
+  })
+
   it('a model names its types', () => {
     expect(
       told(

@@ -36,6 +36,12 @@ test.each<[string, Partial<DeviceFacts>, string, string]>([
   ['no node is named', { device: device({ nodeName: '' }), node: 'missing' }, 'False', 'NodeNotSet'],
   ['a value is out of range', { device: device(desired('target', '31')) }, 'False', 'DesiredInvalid'],
   ['a value has the wrong type', { device: device(desired('target', 'warm')) }, 'False', 'DesiredInvalid'],
+  [
+    'a property is none of the model',
+    { device: device({ properties: [{ name: 'temp' }, { name: 'tmep' }] }) },
+    'False',
+    'PropertyNotInModel',
+  ],
   ['a property is read-only', { device: device(desired('temp', '20')) }, 'False', 'DesiredInvalid'],
   [
     'the model itself is wrong',
@@ -67,6 +73,10 @@ test('all faults are in the message, each with what it is about', () => {
   expect(ready?.message).toContain('thermostat')
   expect(ready?.message).toContain('edge-1')
   expect(readyOf({ device: device(desired('target', '31')) })?.message).toContain('target')
+  const misspelt = device({ properties: [{ name: 'target', desired: { value: '31' } }, { name: 'tmep' }] })
+  expect(readyOf({ device: misspelt })?.message).toBe(
+    'DeviceModel thermostat has no property tmep; desired value of target: the value 31 is above the maximum 30',
+  )
 })
 
 test('until the node has been heard of, what was said stays, and a fault is told all the same', () => {
