@@ -1,6 +1,7 @@
 import net, { type AddressInfo } from 'node:net'
 import { CloudLink, retryDelay } from '@kedge/edgecore/link/link'
 import { systemClock } from '@kedge/shared/clock'
+import { encodeFrame, type Frame, type UpFrame } from '@kedge/shared/frames'
 import { silentLog } from '@kedge/shared/log'
 import { afterEach, expect, test } from 'vitest'
 import { eventually } from '../../../support/eventually.ts'
@@ -67,24 +68,45 @@ test('an answer that arrives after the stop is nothing', async () => {
   await stopped
 })
 
-test('a stop on a connection that has died ends soon', async () => {
+/** A broker that answers a connection and its subscription, and then nothing more. */
+function mute(): Promise<string> {
   const suback = Buffer.from([0x90, 3, 0, 0, 1])
-  const { cloudLink, ups } = link(
-    await broker((socket) => {
-      socket.write(connack)
-      // Answers the subscription and then nothing more.
-      socket.on('data', (bytes) => {
-        const at = bytes.indexOf(0x82)
-        if (at >= 0) socket.write(Buffer.concat([suback.subarray(0, 2), bytes.subarray(at + 2, at + 4), Buffer.of(1)]))
-      })
-    }),
-  )
+  return broker((socket) => {
+    socket.write(connack)
+    socket.on('data', (bytes) => {
+      const at = bytes.indexOf(0x82)
+      if (at >= 0) socket.write(Buffer.concat([suback.subarray(0, 2), bytes.subarray(at + 2, at + 4), Buffer.of(1)]))
+    })
+  })
+}
+
+test('a stop on a connection that has died ends soon', async () => {
+  const { cloudLink, ups } = link(await mute())
   cloudLink.start()
   await eventually(() => ups() === 1)
   const began = performance.now()
   await cloudLink.stop()
   // Without a limit it is the keep-alive that ends it, after 45 s.
   expect(performance.now() - began).toBeLessThan(20_000)
+})
+
+test('the bytes of frames are counted by what they are sent for', async () => {
+  const { cloudLink, ups } = link(await mute())
+  const reports = (message: string): Frame<'reports'> => ({
+    ...{ is: 'reports', box: 'box.1', items: [{ seq: 1, version: 1, report: { message } }] },
+  })
+  expect([cloudLink.send(reports('early'), 'alarms'), cloudLink.traffic.sent]).toEqual([false, 0])
+  cloudLink.start()
+  await eventually(() => ups() === 1)
+  const kept: Frame<'kept'> = { is: 'kept', talk: 'run.1', pack: 'AAAAAAAAAAAAAAAAAAAAAA', bytes: 1 }
+  cloudLink.send(kept)
+  for (const text of ['a', 'bb']) cloudLink.send(reports(text), 'alarms')
+  cloudLink.send(reports('ccc'), 'events')
+  const size = (...frames: UpFrame[]) => frames.reduce((sum, frame) => sum + encodeFrame(frame).length, 0)
+  const [sync, alarms, events] = [size(kept), size(reports('a'), reports('bb')), size(reports('ccc'))]
+  expect(Object.fromEntries(cloudLink.sentFor)).toEqual({ sync, alarms, events })
+  expect(cloudLink.traffic.sent).toBe(sync + alarms + events)
+  await cloudLink.stop()
 })
 
 test('tries come soon at first, and cost little once a minute of them was in vain', () => {
