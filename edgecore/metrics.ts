@@ -17,7 +17,7 @@ export interface EdgeParts {
   clock: Clock
   /** Undefined for a node that runs alone. */
   cloud: Pick<Cloud, 'link' | 'inSync' | 'budget'> | undefined
-  devices: Pick<Devices, 'drivers' | 'mappers'>
+  devices: Pick<Devices, 'drivers' | 'mappers' | 'warned'>
 }
 
 /** What edgecore says of itself to Prometheus. */
@@ -75,6 +75,14 @@ export function edgeMetrics({ store, objects, outbox, clock, cloud, devices }: E
       type: 'counter',
       labels: ['device'],
       read: () => [...devices.drivers.failures].map(([device, value]) => ({ labels: { device }, value })),
+    },
+    {
+      name: 'kedge_edge_device_warnings_total',
+      help: 'What was wrong with a device, by device and reason, whether it became an event or not',
+      type: 'counter',
+      labels: ['device', 'reason'],
+      read: () =>
+        Array.from(devices.warned, ({ device, reason, count }) => ({ labels: { device, reason }, value: count })),
     },
   ]
 }

@@ -106,9 +106,27 @@ function listen(server: Server, { host, port, portFlag }: { host: string; port: 
   })
 }
 
+/** A packet that ended its connection before it was read. */
+export class PacketTooLarge extends Error {
+  override name = 'PacketTooLarge'
+  /** Where it was to be published; undefined where that was not to be seen yet. */
+  readonly topic: string | undefined
+
+  constructor({ bytes, maxBytes, topic }: { bytes: number; maxBytes: number; topic: string | undefined }) {
+    super(`packet of ${bytes} bytes, at most ${maxBytes} are taken`)
+    this.topic = topic
+  }
+}
+
 /** The part of mqtt-packet's parser that knows a packet's length before its bytes have come. */
 interface LengthParser {
-  packet: { length: number }
+  packet: { length: number; cmd: string | null }
+  /** What has come of the packet, behind its length. */
+  _list: {
+    length: number
+    readUInt16BE(at: number): number
+    toString(encoding: 'utf8', from: number, to: number): string
+  }
   _parseLength(): boolean
   _emitError(error: Error): false
 }
@@ -119,6 +137,13 @@ function capPackets(client: Client, maxBytes: number): void {
   parser._parseLength = () => {
     if (!parseLength()) return false
     if (parser.packet.length <= maxBytes) return true
-    return parser._emitError(new Error(`packet of ${parser.packet.length} bytes, at most ${maxBytes} are taken`))
+    return parser._emitError(new PacketTooLarge({ bytes: parser.packet.length, maxBytes, topic: topicSeen(parser) }))
   }
+}
+
+/** The topic of a packet of which only the beginning is here: it comes first (MQTT 3.1.1, 3.3.2.1). */
+function topicSeen({ packet, _list: bytes }: LengthParser): string | undefined {
+  if (packet.cmd !== 'publish' || bytes.length < 2) return undefined
+  const end = 2 + bytes.readUInt16BE(0)
+  return bytes.length < end ? undefined : bytes.toString('utf8', 2, end)
 }

@@ -1,6 +1,6 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
-import { type BrokerOptions, openBroker } from '@kedge/shared/mqtt-broker'
+import { type BrokerOptions, openBroker, PacketTooLarge } from '@kedge/shared/mqtt-broker'
 import type { Aedes, AedesPublishPacket, Client } from 'aedes'
 import { LocalMqtt } from '../store/local-mqtt.ts'
 import type { Store } from '../store/store.ts'
@@ -19,7 +19,7 @@ export interface DeviceBrokerOptions {
   store: Pick<Store, 'db' | 'commit'>
   /** Everybody may everything unless given. */
   access?: BrokerAccess | undefined
-  engine: Pick<Engine, 'take' | 'openDeltas'>
+  engine: Pick<Engine, 'take' | 'openDeltas' | 'unread'>
   uploads: Pick<Uploads, 'take'>
   log: Log
 }
@@ -90,6 +90,11 @@ export async function openDeviceBroker(options: DeviceBrokerOptions): Promise<De
       for (const message of engine.openDeltas(topic))
         client.publish({ ...packetOf(message), qos: qos === 0 ? 0 : 1 }, () => undefined)
     }
+  })
+  aedes.on('clientError', (client, error) => {
+    if (!(error instanceof PacketTooLarge)) return
+    log.warn({ client: client.id, topic: error.topic, reason: error.message }, 'mqtt client cut off')
+    if (error.topic !== undefined) engine.unread(error.topic, error.message)
   })
   aedes.on('clientDisconnect', (client) => audience.gone(client))
   return {

@@ -25,7 +25,7 @@ import { Runner } from './drivers/runner.ts'
 import { fault, readGet } from './messages.ts'
 import { Push } from './push/push.ts'
 import type { Pushed } from './push/targets.ts'
-import { deviceEvent, Refusals } from './refusals.ts'
+import { deviceEvent, Refusals, type Warned } from './refusals.ts'
 import { type Entry, Registry } from './registry.ts'
 import { type Context, type Message, type Outcome, Requests } from './requests.ts'
 import { type Transaction, Writer } from './writer.ts'
@@ -135,6 +135,18 @@ export class Engine {
   /** What the drivers do, for the metrics. */
   get drivers(): Pick<Runner, 'size' | 'failures'> {
     return this.#runner
+  }
+
+  /** How often something was wrong with which device, for the metrics. */
+  get warned(): Iterable<Warned> {
+    return this.#context.refusals.counts()
+  }
+
+  /** A message of a client that was not read, and so has no answer: the device that it was for shows it. */
+  unread(topic: string, reason: string): void {
+    const parsed = parseDeviceTopic(topic)
+    const entry = parsed?.of === 'device' ? this.#registry.find(parsed) : undefined
+    if (entry) this.warn(entry, 'WriteRefused', reason)
   }
 
   /** A client's message. The promise resolves once it is kept and answered, and rejects when it could not be kept. */

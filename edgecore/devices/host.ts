@@ -21,6 +21,7 @@ import type { Patience } from './drivers/instance.ts'
 import { SharedTopics } from './drivers/topics.ts'
 import { WebhookServer } from './drivers/webhooks.ts'
 import { Engine } from './engine.ts'
+import type { Warned } from './refusals.ts'
 import type { Message } from './requests.ts'
 import { Uploads } from './uploads.ts'
 
@@ -63,6 +64,8 @@ export interface Devices extends Service {
   readonly mappers: MapperCounts | undefined
   /** How many devices have a driver, and how often the driver of which device failed. */
   readonly drivers: { readonly size: number; readonly failures: ReadonlyMap<string, number> }
+  /** How often something was wrong with which device, since edgecore started. */
+  readonly warned: Iterable<Warned>
   /** The port of the webhooks, while a device needs them. */
   readonly webhookPort: number | undefined
   /**
@@ -120,6 +123,9 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
   return {
     port: opened.port,
     drivers: engine.drivers,
+    get warned() {
+      return engine.warned
+    },
     get webhookPort() {
       return shared.webhooks.port
     },

@@ -20,6 +20,15 @@ interface Told {
   /** Monotonic milliseconds. */
   at: number
   unsaid: number
+  /** In all. */
+  count: number
+}
+
+/** How often a reason was given for a device, told or not. */
+export interface Warned {
+  device: string
+  reason: string
+  count: number
 }
 
 /** Decides which refused writes become events, so that a device that repeats a mistake does not flood the cloud. */
@@ -31,12 +40,20 @@ export class Refusals {
     const ofDevice = this.#told.get(device) ?? new Map<string, Told>()
     this.#told.set(device, ofDevice)
     const told = ofDevice.get(reason)
+    const count = (told?.count ?? 0) + 1
     if (told !== undefined && at - told.at < interval) {
-      told.unsaid++
+      ofDevice.set(reason, { ...told, unsaid: told.unsaid + 1, count })
       return undefined
     }
-    ofDevice.set(reason, { at, unsaid: 0 })
+    ofDevice.set(reason, { at, unsaid: 0, count })
     return told?.unsaid ? `${text} (and ${told.unsaid} more since the last event)` : text
+  }
+
+  /** Of the devices that are there, since edgecore started. */
+  *counts(): Iterable<Warned> {
+    for (const [device, reasons] of this.#told) {
+      for (const [reason, { count }] of reasons) yield { device, reason, count }
+    }
   }
 
   forget(device: string): void {

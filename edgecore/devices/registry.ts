@@ -32,6 +32,8 @@ export interface Entry {
   pushFaults: string
   /** Whether it has said its state since edgecore started: until then the state is only what was held. */
   spoke?: boolean
+  /** How much it has said since `since`, monotonic milliseconds. */
+  burst?: { since: number; count: number }
 }
 
 /**

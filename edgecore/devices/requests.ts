@@ -2,6 +2,7 @@ import type { Clock } from '@kedge/shared/clock'
 import { type DeviceAction, type DeviceName, deviceTopic, nodeTopic } from '@kedge/shared/device-topics'
 import type { Log } from '@kedge/shared/log'
 import { applyLocal, type Change, delta, shows, type Update } from '@kedge/shared/twin'
+import { flood, floods } from './floods.ts'
 import {
   type Attributes,
   attributesUpdated,
@@ -63,7 +64,7 @@ export class Requests {
   twinUpdate(transaction: Transaction, name: DeviceName, payload: Buffer): Outcome {
     const answer = 'twin/update/result'
     const request = readTwinUpdate(payload)
-    const entry = this.#context.registry.find(name)
+    const entry = this.#find(transaction, name)
     if (!request.ok || entry === undefined) {
       return this.#refuse(transaction, { name, answer, request, unknown: unknownDevice })
     }
@@ -84,7 +85,7 @@ export class Requests {
   twinGet(transaction: Transaction, name: DeviceName, payload: Buffer): Outcome {
     const answer = 'twin/get/result'
     const request = readGet(payload)
-    const entry = this.#context.registry.find(name)
+    const entry = this.#find(transaction, name)
     if (!request.ok || entry === undefined) {
       const id = name.namespace === undefined ? name.name : `${name.namespace}/${name.name}`
       return this.#refuse(transaction, { name, answer, request, unknown: `Device ${id} not found while getting twin` })
@@ -96,7 +97,7 @@ export class Requests {
   stateUpdate(transaction: Transaction, name: DeviceName, payload: Buffer): Outcome {
     const answer = 'state/update/result'
     const request = readState(payload)
-    const entry = this.#context.registry.find(name)
+    const entry = this.#find(transaction, name)
     if (!request.ok || entry === undefined) {
       return this.#refuse(transaction, { name, answer, request, unknown: unknownDevice })
     }
@@ -123,6 +124,7 @@ export class Requests {
   reported(transaction: Transaction, entry: Entry, values: Readonly<Record<string, string>>) {
     const update = new Map(Object.entries(values).map(([property, reported]) => [property, { reported }]))
     const { clock, newId } = this.#context
+    this.#heed(transaction, entry)
     const applied = applyLocal({ twins: entry.twins, update, model: entry.model, now: clock.now() })
     if ('refusal' in applied) return applied
     transaction.change(entry, applied.changes)
@@ -164,6 +166,18 @@ export class Requests {
     if (differing.size === 0) return []
     const payload = deltaMessage({ eventId: newId(), now: clock.now() }, entry.twins, differing)
     return each(registry.namesOf(entry), 'twin/update/delta', payload)
+  }
+
+  /** The device that a request is for. */
+  #find(transaction: Transaction, name: DeviceName): Entry | undefined {
+    const entry = this.#context.registry.find(name)
+    if (entry !== undefined) this.#heed(transaction, entry)
+    return entry
+  }
+
+  #heed(transaction: Transaction, entry: Entry): void {
+    if (!floods(entry, this.#context.clock.monotonic())) return
+    this.warn(transaction, entry, { reason: 'Flood', text: `${flood} messages came within a second` })
   }
 
   /** An answer goes where the sender listens and, since the device is known, to its two-level topic as well. */

@@ -1,4 +1,5 @@
 import { createConnection, createServer } from 'node:net'
+import { type Clock, systemClock } from '@kedge/shared/clock'
 import { UserError } from '@kedge/shared/errors'
 import { expect, test } from 'vitest'
 import { DeviceClient } from '../../support/device-client.ts'
@@ -7,8 +8,8 @@ import { eventually } from '../../support/eventually.ts'
 
 const base = '$hw/events/device/default/lamp'
 
-async function start() {
-  const node = await DeviceNode.start()
+async function start(options: Parameters<typeof DeviceNode.start>[0] = {}) {
+  const node = await DeviceNode.start(options)
   await node.apply(model(), device('lamp'))
   return node
 }
@@ -49,6 +50,48 @@ test('a packet beyond the limit ends its connection before it is read, and no ot
   socket.write(Buffer.alloc(1000))
   await closed
   await other.settled()
+})
+
+test('a payload of 10 MB ends its connection; the device that it was for shows it, and others go on', async () => {
+  const node = await start()
+  await node.apply(device('calm'))
+  const calm = await (await node.connect()).subscribe('$hw/events/device/default/calm/#')
+  const wild = await node.connect()
+  wild.mqtt.publish(`${base}/twin/update`, Buffer.alloc(10_000_000, 'x'))
+  await calm.publish('$hw/events/device/default/calm/twin/update', { twin: { led: { actual: { value: 'ON' } } } })
+  await calm.message('$hw/events/device/default/calm/twin/update/result')
+  await eventually(() => !wild.mqtt.connected)
+  const [event, ...more] = await eventually(() => node.events().length > 0 && node.events())
+  expect(more).toEqual([])
+  expect(event).toMatchObject({ type: 'Warning', reason: 'WriteRefused', regarding: { name: 'lamp' } })
+  expect(event?.message).toMatch(/^packet of 100000\d\d bytes, at most 1048576 are taken$/)
+  expect([...node.devices.warned]).toEqual([{ device: 'default/lamp', reason: 'WriteRefused', count: 1 }])
+})
+
+test('a client that floods is carried out, answered in order and named; another device does not wait for it', async () => {
+  // So that it is a flood on a slow machine, too.
+  const clock: Clock = { now: systemClock.now, monotonic: () => systemClock.monotonic() / 100 }
+  const node = await start({ clock })
+  await node.apply(device('calm'))
+  const answers = `${base}/twin/update/result`
+  const wild = await (await node.connect()).subscribe(answers)
+  const calm = await (await node.connect()).subscribe('$hw/events/device/default/calm/#')
+  const total = 2000
+  for (let count = 0; count < total; count++) {
+    const twin = { level: { actual: { value: `${count % 100}` } } }
+    wild.mqtt.publish(`${base}/twin/update`, JSON.stringify({ event_id: `${count}`, twin }))
+  }
+  for (let count = 0; count < 3; count++) {
+    await calm.publish('$hw/events/device/default/calm/twin/update', {
+      twin: { level: { actual: { value: `${count}` } } },
+    })
+  }
+  expect(wild.on(answers).length).toBeLessThan(total)
+  await eventually(() => wild.on(answers).length === total)
+  expect(wild.on(answers).map(({ body }) => body.event_id)).toEqual(Array.from({ length: total }, (_, at) => `${at}`))
+  expect(node.events().map(({ reason, regarding }) => [reason, regarding.name])).toEqual([['Flood', 'lamp']])
+  expect(node.report('lamp')?.twins?.level?.reported?.value).toBe('99')
+  expect(node.report('calm')?.twins?.level?.reported?.value).toBe('2')
 })
 
 test('what clients send each other passes, each message once, whatever its QoS', async () => {
