@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BenchContext, settledMemory } from '../harness.ts'
 import { Loads, names } from '../load/loads.ts'
-import { desire, devicesPath, deviceTopic, sensorModel, sensors } from '../support/manifests.ts'
+import { sensorModel, sensors } from '../support/manifests.ts'
 import { type Edge, System } from '../support/system.ts'
 
 /** What many devices on one node cost, before and after each has said something. */
