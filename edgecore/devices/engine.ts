@@ -28,6 +28,7 @@ import type { Pushed } from './push/targets.ts'
 import { deviceEvent, Refusals, type Warned } from './refusals.ts'
 import { type Entry, Registry } from './registry.ts'
 import { type Context, type Message, type Outcome, Requests } from './requests.ts'
+import { UnknownTopics } from './unknown-topics.ts'
 import { type Transaction, Writer } from './writer.ts'
 
 export interface EngineOptions {
@@ -76,6 +77,7 @@ export class Engine {
   readonly #writer: Writer
   readonly #runner: Runner
   readonly #push: Push
+  readonly #unknown: UnknownTopics
   /** Keys whose change could not be written yet. */
   readonly #unapplied = new Set<Key>()
   #retry: NodeJS.Timeout | undefined
@@ -85,6 +87,7 @@ export class Engine {
     this.#options = options
     const { store, objects, outbox, clock, log, nodeName, newId = randomUUID, drivers } = options
     const registry = this.#registry
+    this.#unknown = new UnknownTopics(log)
     this.#context = { registry, refusals: new Refusals(), clock, newId, nodeName, log }
     this.#requests = new Requests(this.#context)
     this.#cloud = new Cloud({ ...this.#context, objects, requests: this.#requests })
@@ -152,7 +155,10 @@ export class Engine {
   /** A client's message. The promise resolves once it is kept and answered, and rejects when it could not be kept. */
   take(topic: string, payload: Buffer): Taken {
     const parsed = parseDeviceTopic(topic)
-    if (parsed === undefined) return 'not ours'
+    if (parsed === undefined) {
+      this.#unknown.heed(topic)
+      return 'not ours'
+    }
     if (isAnswer(parsed.action)) return 'not allowed'
     return this.#serve(topic, payload, (transaction) => this.#request(transaction, parsed, payload))
   }
