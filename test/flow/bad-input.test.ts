@@ -71,6 +71,18 @@ test('a device without a model or on an unknown node stays visible and says what
   // What was missing comes, and all is well.
   await api.create(roomModel('ruum'))
   expect(await ready('no-model', 'Synced')).toMatchObject({ status: 'True' })
+  // The same for a property that the model does not have, and for one that it loses and gets back.
+  await api.patch('devices/default/no-node', { spec: { nodeName: 'edge-1', properties: [{ name: 'tempreature' }] } })
+  expect(await ready('no-node', 'PropertyNotInModel')).toMatchObject({
+    status: 'False',
+    message: 'DeviceModel room has no property tempreature',
+  })
+  await api.patch('devices/default/no-node', { spec: { properties: [{ name: 'temperature' }] } })
+  await ready('no-node', 'Synced')
+  await api.patch('devicemodels/default/room', { spec: { properties: [{ name: 'lamp', type: 'STRING' }] } })
+  await ready('no-node', 'PropertyNotInModel')
+  await api.patch('devicemodels/default/room', { spec: roomModel().spec })
+  await ready('no-node', 'Synced')
 })
 
 test('malformed MQTT payloads get their 400 where the sender listens', async () => {
