@@ -12,6 +12,7 @@ import { openStatusServer } from '@kedge/shared/status-server'
 import { version } from '@kedge/shared/version'
 import { controlPath } from './control/path.ts'
 import { openControl } from './control/server.ts'
+import { blame } from './devices/drivers/blame.ts'
 import { driverOptions } from './devices/drivers/named.ts'
 import { type Devices, startDevices } from './devices/host.ts'
 import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
@@ -98,7 +99,7 @@ export async function startEdgecore(options: EdgecoreOptions): Promise<RunningEd
     get inSync() {
       return running.current.inSync
     },
-    survive: (error) => running.survive(error),
+    survive: (error) => running.survive(error) || blame(error),
     stop: () => running.stop(),
   }
 }

@@ -1,5 +1,6 @@
 import type { Device } from '@kedge/shared/devices'
 import { explain } from '@kedge/shared/errors'
+import { answerable } from './blame.ts'
 import type { Driver, LazyDriver } from './driver.ts'
 
 /** The built-in drivers. Each is loaded when the first device needs it. */
@@ -49,7 +50,7 @@ async function loadDriver(
     throw new Error(`the driver ${name} cannot be loaded from ${from}: ${explain(error)}`, { cause: undefined })
   }
   for (const candidate of candidates(loaded)) {
-    if (typeof candidate.start === 'function') return candidate as unknown as Driver
+    if (typeof candidate.start === 'function') return answerable(candidate as unknown as Driver)
   }
   throw new Error(`${from} is no driver: it should export "driver" or a default, an object with the function start`)
 }

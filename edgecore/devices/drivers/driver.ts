@@ -15,8 +15,8 @@ export interface Driver {
   /**
    * Starts serving one device. Throws a `ConfigError` when the description of the device is wrong; the message names the
    * field and what would be right, and the driver is started again when the description changes. After any other error it
-   * is started again with back-off. What goes wrong later is told through `host.failed`. Nothing may be thrown out of a
-   * timer or a callback of its own: `host.guard` sees to that.
+   * is started again with back-off. What goes wrong later is told through `host.failed`. Nothing should be thrown out
+   * of a timer or a callback of its own: `host.guard` sees to that; of the drivers of others it is caught (`blame.ts`).
    */
   start(device: DriverDevice, host: DriverHost): RunningDevice | Promise<RunningDevice>
 }

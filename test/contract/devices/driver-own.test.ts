@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { blame } from '@kedge/edgecore/devices/drivers/blame'
 import { driverOptions, namedDrivers } from '@kedge/edgecore/devices/drivers/named'
 import { expect, onTestFinished, test } from 'vitest'
 import { DeviceNode, device, model } from '../../support/device-node.ts'
@@ -75,6 +76,81 @@ test('a module of CommonJS is a driver too', async () => {
   const node = await DeviceNode.start(options)
   await node.apply(model(), line(1))
   await eventually(() => node.report('lamp')?.twins?.led?.reported?.value === 'C')
+})
+
+/** Takes what nobody catches in the place of the test runner, as edgecore's program does; gives what is left over. */
+function uncaught(): unknown[] {
+  const left: unknown[] = []
+  const events = ['uncaughtException', 'unhandledRejection'] as const
+  const before = events.map((event) => process.listeners(event as 'uncaughtException'))
+  for (const event of events) process.removeAllListeners(event)
+  process.on('uncaughtException', (error) => void (blame(error) || left.push(error)))
+  onTestFinished(() => {
+    for (const [at, event] of events.entries()) {
+      process.removeAllListeners(event)
+      for (const listener of before[at] ?? []) process.on(event as 'uncaughtException', listener)
+    }
+  })
+  return left
+}
+
+const wild: [string, string][] = [
+  ['a timer', "setTimeout(() => { throw new Error('wild') }, 5)"],
+  ['a tick', "process.nextTick(() => { throw new Error('wild') })"],
+  ['a promise', "Promise.reject(new Error('wild'))"],
+  ['a listener of a socket', "connect(1, '127.0.0.1').on('error', () => { throw new Error('wild') })"],
+  ['a message', "host.topics.subscribe('go', () => setImmediate(() => { throw new Error('wild') }))"],
+  ['a desired value', ''],
+]
+test.each(wild)(
+  'what a driver of others throws in %s stays with its device, and it is started again',
+  async (_, code) => {
+    const dir = put({
+      'wild.js': `import { connect } from 'node:net'
+      let starts = 0
+      export const driver = { start: (device, host) => {
+        host.report({ level: String(++starts) }).catch(() => {})
+        if (device.name === 'wild' && starts <= 2) { ${code} }
+        return { desired: (v) => { if (v.led === 'BAD') setTimeout(() => { throw new Error('wild') }, 5) }, stop: async () => {} }
+      } }`,
+    })
+    const left = uncaught()
+    const node = await DeviceNode.start({
+      ...driverOptions({ driver: parsed(`wild=${dir}/wild.js`) }),
+      patience: { again: 20 },
+    })
+    const of = (name: string, desired = {}) => device(name, { protocol: { protocolName: 'wild' }, desired })
+    await node.apply(model(), of('calm'), of('wild'))
+    const level = (name: string) => node.report(name)?.twins?.level?.reported?.value
+    await eventually(() => level('wild') === '2' || Number(level('wild')) > 2)
+    const client = await node.connect()
+    await client.publish('go', 'x')
+    if (code === '') await node.apply(of('wild', { led: 'BAD' }))
+    await eventually(() => level('wild') === '3')
+    expect(node.events('DriverFailed').map(({ regarding }) => regarding.name)).toEqual(['wild'])
+    expect(node.events('DriverFailed')[0]?.message).toBe('thrown and not caught: wild')
+    expect(level('calm')).toBe('1')
+    expect(left).toEqual([])
+  },
+)
+
+test("a report that the model refuses and nobody awaits is its device's fault, and what is not a driver's is not", async () => {
+  const dir = put({
+    'wild.js':
+      "export const driver = { start: (_, host) => { host.report({ level: 'x' }); return { desired() {}, async stop() {} } } }",
+  })
+  const left = uncaught()
+  const node = await DeviceNode.start({
+    ...driverOptions({ driver: parsed(`line=${dir}/wild.js`) }),
+    patience: { again: 60_000 },
+  })
+  await node.apply(model(), line(1))
+  await eventually(() => node.events('DriverFailed').length > 0)
+  expect(node.events('DriverFailed')[0]?.message).toContain('level: the value is not int or integer')
+  setTimeout(() => {
+    throw new Error('ours')
+  }, 0)
+  await eventually(() => left.length === 1)
 })
 
 test('a module that is none, is missing or breaks while it loads says so on its devices', async () => {
