@@ -9,6 +9,7 @@ import { BrokerAccess } from './broker-access.ts'
 import { embeddedTopics } from './drivers/local-topics.ts'
 import type { TopicSource } from './drivers/topics.ts'
 import type { Engine } from './engine.ts'
+import { maxRequestBytes } from './messages.ts'
 import type { Message } from './requests.ts'
 import { type Memory, Sessions } from './sessions.ts'
 import type { Uploads } from './uploads.ts'
@@ -34,7 +35,7 @@ export interface DeviceBroker {
 }
 
 /** No packet on the local broker is larger than this, in bytes. */
-const maxPacketBytes = 1024 * 1024
+const maxPacketBytes = maxRequestBytes
 /** Retained messages of clients, in bytes of topics and payloads. */
 const maxRetainedBytes = 8 * 1024 * 1024
 

@@ -13,6 +13,9 @@ export const noTwin = 'Update twin error, key:twin does not exist'
 export const badKey =
   'The key of twin must only include upper or lowercase letters, number, english, and special letter - _ . , : / @ # and the length of key should be less than 128 bytes'
 
+/** No request is longer, in bytes. */
+export const maxRequestBytes = 1024 * 1024
+
 /** What a client is told when its request was not carried out. */
 export interface Fault {
   code: 400 | 404 | 500
@@ -91,6 +94,10 @@ export function isOnline(state: string): boolean {
 }
 
 function readObject(payload: Buffer): Read<Record<string, unknown>> {
+  // Another broker may let one through. Parsing it would hold up the other devices.
+  if (payload.length > maxRequestBytes) {
+    return bad('', `the message has ${payload.length} bytes, at most ${maxRequestBytes} are taken`)
+  }
   if (!isUtf8(payload)) return bad('', malformed)
   try {
     const body: unknown = JSON.parse(payload.toString('utf8'))

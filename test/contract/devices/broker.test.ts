@@ -1,4 +1,5 @@
 import { createConnection, createServer } from 'node:net'
+import { edgeMetrics } from '@kedge/edgecore/metrics'
 import { type Clock, systemClock } from '@kedge/shared/clock'
 import { UserError } from '@kedge/shared/errors'
 import { expect, test } from 'vitest'
@@ -65,7 +66,11 @@ test('a payload of 10 MB ends its connection; the device that it was for shows i
   expect(more).toEqual([])
   expect(event).toMatchObject({ type: 'Warning', reason: 'WriteRefused', regarding: { name: 'lamp' } })
   expect(event?.message).toMatch(/^packet of 100000\d\d bytes, at most 1048576 are taken$/)
-  expect([...node.devices.warned]).toEqual([{ device: 'default/lamp', reason: 'WriteRefused', count: 1 }])
+  const metrics = edgeMetrics({ ...node, clock: systemClock, cloud: undefined })
+  const warnings = metrics.find(({ name }) => name === 'kedge_edge_device_warnings_total')
+  expect([...(warnings?.read() ?? [])]).toEqual([
+    { labels: { device: 'default/lamp', reason: 'WriteRefused' }, value: 1 },
+  ])
 })
 
 test('a client that floods is carried out, answered in order and named; another device does not wait for it', async () => {

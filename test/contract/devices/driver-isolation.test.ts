@@ -189,6 +189,23 @@ test('a report cycle holds values back, and the last one arrives', async () => {
   expect(level(node, 'slow')).toBe('3')
 })
 
+test('a state that stays is reported in the cycle of the device', async () => {
+  const driver = odds(() => ({}))
+  const node = await startNode(driver)
+  const lamp = (name: string, stateReport: object) => {
+    const made = device(name, { protocol: odd })
+    return { ...made, spec: { ...made.spec, stateReport } }
+  }
+  await node.apply(model(), lamp('often', { reportCycle: 10 }), lamp('rare', { reportCycle: 600_000 }))
+  const version = (name: string) =>
+    node.outbox.all().find(({ report }) => report.is === 'device' && report.name === name)?.version ?? 0
+  await eventually(async () => {
+    for (const { host } of driver.started) await host.state('online')
+    return version('often') > 2
+  })
+  expect(version('rare')).toBe(1)
+})
+
 test('one value that the model refuses does not take the others with it', async () => {
   const driver = odds(() => ({}))
   const node = await startNode(driver)

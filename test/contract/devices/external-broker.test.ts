@@ -40,6 +40,16 @@ describe.skipIf(program === undefined)(title, () => {
     expect((await client.message('$hw/events/node/edge-1/membership/get/result')).devices).toHaveLength(1)
     await node.apply(device('lamp', { desired: { led: 'ON' } }))
     expect((await client.message(`${base}/twin/update/delta`)).delta).toEqual({ led: 'ON' })
+    // Such a broker lets 10 MB through: they are answered, and what comes after them is served.
+    await client.publish(`${base}/twin/update`, Buffer.alloc(10_000_000, 'x'))
+    await client.publish(`${base}/twin/update`, report('99'))
+    const answers = () => client.on(`${base}/twin/update/result`).map(({ body }) => body)
+    await eventually(() => answers().length === 53)
+    expect(answers().at(-2)).toMatchObject({
+      code: 400,
+      reason: 'the message has 10000000 bytes, at most 1048576 are taken',
+    })
+    expect(answers().at(-1).twin.temperature.actual.value).toBe('99')
   })
 
   test('keeps what devices say while edgecore is away, and the open delta is told when it is back', async () => {
