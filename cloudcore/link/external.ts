@@ -3,6 +3,7 @@ import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { type DownFrame, encodeFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
+import { sendAtOnce } from '@kedge/shared/mqtt-no-delay'
 import { sleep } from '@kedge/shared/service'
 import { linkFilter, linkTopic, parseLinkTopic } from '@kedge/shared/topics'
 import mqtt, { type ISubscriptionGrant, type MqttClient } from 'mqtt'
@@ -134,6 +135,7 @@ export class ExternalLink implements Link {
         this.#ending = explain(error)
       })
       client.on('connect', () => {
+        sendAtOnce(client)
         if (client.connected) this.#subscribe(client)
       })
       client.on('message', (topic, payload, { retain }) => this.#receive(topic, payload, retain))

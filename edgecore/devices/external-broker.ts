@@ -1,6 +1,7 @@
 import { deviceTopicFilters, matches } from '@kedge/shared/device-topics'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
+import { sendAtOnce } from '@kedge/shared/mqtt-no-delay'
 import mqtt, { type IPublishPacket, type MqttClient, type Packet } from 'mqtt'
 import mqttPacket from 'mqtt-packet'
 import type { DeviceBroker } from './broker.ts'
@@ -52,6 +53,7 @@ export function openExternalBroker(options: ExternalBrokerOptions): DeviceBroker
   }
   let told = ''
   client.on('connect', () => {
+    sendAtOnce(client)
     told = ''
     log.info({ url }, 'local mqtt broker connected')
     client.subscribe([...deviceTopicFilters, ...uploads.filters, ...drivers.filters], { qos: 1 }, (error) => {

@@ -4,6 +4,7 @@ import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { type DownFrame, decodeDown, encodeFrame, isNewer, type UpFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
+import { sendAtOnce } from '@kedge/shared/mqtt-no-delay'
 import type { Lane } from '@kedge/shared/reports'
 import { type Service, sleep } from '@kedge/shared/service'
 import { linkTopic } from '@kedge/shared/topics'
@@ -39,9 +40,12 @@ export type Purpose = Lane | 'sync'
 
 /** How long the first try and later ones may wait: a cut link is back within seconds, and a fleet comes back spread. */
 const quick: Backoff = { base: 250, cap: 2000 }
-/** A minute of that was in vain: from then on, since each try costs bytes. */
+/** A cloudcore that is started again is back within seconds: the tries of the first ten are for it. */
+const soon: Backoff = { base: 250, cap: 500 }
+const soonTries = 40
+/** Another minute was in vain: from then on, since each try costs bytes. */
 const patient: Backoff = { base: 4000, cap: 4000 }
-const quickTries = 60
+const quickTries = 80
 const defaultKeepAlive = 30_000
 /** The largest that fits into a CONNECT packet, in seconds (MQTT 3.1.1, 3.1.2.10). */
 const longestKeepAlive = 65_535
@@ -54,6 +58,7 @@ const stopGrace = 1000
 
 /** Milliseconds to wait after try number `attempt` (from 0) has failed; `random` is a draw from [0, 1). */
 export function retryDelay(attempt: number, random: number): number {
+  if (attempt < soonTries) return delay(attempt, soon, random)
   return delay(attempt, attempt < quickTries ? quick : patient, random)
 }
 
@@ -133,6 +138,7 @@ export class CloudLink implements Service {
         queueQoSZero: false,
         will: { topic: alive, payload: Buffer.from('0'), qos: 1, retain: true },
       })
+      sendAtOnce(client)
       let reason = 'closed by the other side'
       let farewell: NodeJS.Timeout | undefined
       const reaching = setTimeout(() => {
