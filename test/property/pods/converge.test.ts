@@ -50,10 +50,14 @@ const Act = fc.oneof(
 )
 type Act = typeof Act extends fc.Arbitrary<infer T> ? T : never
 
+function uidOf({ name, life, restartPolicy }: Pick<Wish, 'name' | 'life' | 'restartPolicy'>): string {
+  return `${name}-${life}-${restartPolicy}`
+}
+
 function podOf({ name, life, image, pullTime, behaviour, restartPolicy, init, config }: Wish, deletion: boolean) {
   const env = [{ name: 'A', valueFrom: { configMapKeyRef: { name: 'conf', key: 'a' } } }]
   return pod(name, {
-    uid: `${name}-${life}-${restartPolicy}`,
+    uid: uidOf({ name, life, restartPolicy }),
     annotations: simulate({ containers: { web: behaviour }, pullTime }),
     spec: {
       restartPolicy,
@@ -124,6 +128,8 @@ async function alone<T>(pod: PodName | undefined, { looking, clashes }: Watched,
 class World {
   readonly node = new PodNode(tempDir())
   readonly wishes = new Map<string, { wish: Wish; deletion: boolean }>()
+  /** The uids of pods that were deleted: Kubernetes never gives one twice, and never takes a deletion back. */
+  readonly gone = new Set<string>()
   config = false
   failing = false
   readonly clashes: string[] = []
@@ -144,19 +150,27 @@ class World {
   async act(act: Act): Promise<void> {
     const { node } = this
     switch (act.is) {
-      case 'want':
+      case 'want': {
         // Another restart policy is another pod: Kubernetes lets nobody change that of one that there is.
-        this.wishes.set(act.wish.name, { wish: act.wish, deletion: false })
-        return node.put(podOf(act.wish, false))
+        const before = this.wishes.get(act.wish.name)?.wish
+        if (before !== undefined && uidOf(before) !== uidOf(act.wish)) this.gone.add(uidOf(before))
+        const wish = this.fresh(act.wish)
+        this.wishes.set(wish.name, { wish, deletion: false })
+        return node.put(podOf(wish, false))
+      }
       case 'delete': {
         const wanted = this.wishes.get(act.name)
         if (wanted === undefined) return
         wanted.deletion = true
+        this.gone.add(uidOf(wanted.wish))
         return node.put(podOf(wanted.wish, true))
       }
-      case 'drop':
+      case 'drop': {
+        const wanted = this.wishes.get(act.name)
+        if (wanted !== undefined) this.gone.add(uidOf(wanted.wish))
         this.wishes.delete(act.name)
         return node.drop(keyOf('pods', 'default', act.name))
+      }
       case 'config':
         this.config = act.there
         return act.there ? node.put(configMap('conf', { a: '1' })) : node.drop('configmaps/default/conf' as Key)
@@ -177,6 +191,11 @@ class World {
         if (!node.started) await node.start()
         return this.kill(act.wish, act.calls)
     }
+  }
+
+  /** The wish, for a pod that never was deleted. */
+  fresh(wish: Wish): Wish {
+    return this.gone.has(uidOf(wish)) ? this.fresh({ ...wish, life: wish.life + 10 }) : wish
   }
 
   /** Kills edgecore while it is at work on a wish. */
@@ -224,7 +243,7 @@ async function asWanted(world: World): Promise<void> {
       continue
     }
     const { wish, deletion } = wanted
-    const uid = `${name}-${wish.life}-${wish.restartPolicy}`
+    const uid = uidOf(wish)
     expect(new Set(own.map((sandbox) => sandbox.pod.uid)).size).toBeLessThanOrEqual(1)
     expect(own.every((sandbox) => sandbox.pod.uid === uid)).toBe(true)
     if (deletion) {
