@@ -44,7 +44,7 @@ describe('the sync conversation', () => {
         expect([...world.session.refused.keys()].sort()).toEqual(world.refusedOnDisk)
         expect(world.pieces).toBe(0)
       }),
-      { numRuns: Number(process.env.KEDGE_TEST_RUNS ?? 1000) },
+      { numRuns: Number(process.env.KEDGE_TEST_RUNS ?? 2000) },
     )
   }, 180_000)
 })
