@@ -52,6 +52,8 @@ export class Pusher implements Service {
     this.#stopping.abort()
     await this.#deliverer.stop()
     await this.#running
+    // A connection that was being made meanwhile.
+    await this.#deliverer.stop()
   }
 
   async #run(): Promise<void> {
@@ -82,6 +84,7 @@ export class Pusher implements Service {
     const gone: number[] = []
     try {
       for (const { id, content } of rows) {
+        if (this.#stopping.signal.aborted) return
         const pushed = JSON.parse(content) as Pushed
         const delivered = await this.#deliverer.deliver(pushed, id)
         if (delivered !== 'taken') onRefused(pushed, delivered.refused)
