@@ -132,7 +132,7 @@ export async function startDevices(options: DevicesOptions): Promise<Devices> {
     wake: async (keys) => {
       await engine.wake(keys)
       // What is a device now is no longer to be proposed.
-      if (discovery.announcements.length > 0) announced()
+      if (!discovery.isEmpty) announced()
     },
     ask: (topic, payload) => engine.ask(topic, payload),
     methods: (id) => {

@@ -40,6 +40,11 @@ export class Discovery {
     ]
   }
 
+  /** Whether nothing is announced: cheaper than to look at what is. */
+  get isEmpty(): boolean {
+    return this.#zigbee.size === 0 && this.#entities.size === 0
+  }
+
   /** Devices that are announced now. A device that zigbee2mqtt announces in both ways is there once. */
   get announcements(): Announcement[] {
     const zigbee = [...this.#zigbee.values()].flat()
