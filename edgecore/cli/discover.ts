@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
 import { manifestsOf, type Proposal } from '@kedge/shared/proposals'
 import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
+import { commandLine } from './command-line.ts'
 import { asked } from './device-words.ts'
 import type { Said } from './get.ts'
 
@@ -29,7 +29,7 @@ export async function discover(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Said> {
-  const { values, positionals: wanted } = parsed(argv)
+  const { values, positionals: wanted } = commandLine('discover', argv, options)
   if (values.help) return { out: help, note: '' }
   const { output = 'yaml', namespace = 'default' } = values
   if (!['yaml', 'json', 'table'].includes(output))
@@ -50,14 +50,6 @@ export async function discover(
     .join('')
   if (chosen.length === 0) return { out: '', note: 'Nothing new is announced on the local broker.\n' }
   return { out: await written(chosen, output), note }
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UserError(`${(error as Error).message}; edgecore discover --help lists all flags`)
-  }
 }
 
 function nameOf({ device }: Proposal): string {

@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
 import { nearest } from '@kedge/shared/near'
 import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
+import { commandLine } from './command-line.ts'
 import { openReader } from './reader.ts'
 import { type Item, type View, type ViewName, views } from './views.ts'
 
@@ -60,7 +60,7 @@ export interface Said {
  * a database that cannot be read, and a NAME that is not there.
  */
 export async function get(argv: readonly string[], { env, now }: GetAround): Promise<Said> {
-  const { values, positionals } = parsed(argv)
+  const { values, positionals } = commandLine('get', argv, options)
   if (values.help) return { out: help, note: '' }
   const [kind, name, extra] = positionals
   if (extra !== undefined) throw new UserError(`found "${extra}" after the name; give one name at most`)
@@ -82,14 +82,6 @@ export async function get(argv: readonly string[], { env, now }: GetAround): Pro
     return below ? { ...said, note: `${said.note}${below}` } : said
   } finally {
     reader.close()
-  }
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UserError(`${(error as Error).message}; edgecore get --help lists all flags`)
   }
 }
 

@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import type { DeviceMethod } from '@kedge/shared/devices'
 import { UserError } from '@kedge/shared/errors'
 import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
+import { commandLine } from './command-line.ts'
 import { asked, idOf, pairsOf } from './device-words.ts'
 
 const help = `Usage: edgecore method list DEVICE [flags]
@@ -29,7 +29,7 @@ export async function method(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
-  const { values, positionals } = parsed(argv)
+  const { values, positionals } = commandLine('method', argv, options)
   if (values.help) return help
   const [verb, device, name, ...words] = positionals
   const data = values.data ?? (env.KEDGE_DATA || defaultData)
@@ -39,14 +39,6 @@ export async function method(
   const id = idOf(device, values.namespace ?? 'default')
   const { methods } = (await asked(data, `/methods/${id}`)) as { methods: DeviceMethod[] }
   return name === undefined ? listOf(device, methods) : call({ data, id, device, name, words, methods })
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UserError(`${(error as Error).message}; edgecore method --help lists all flags`)
-  }
 }
 
 function listOf(device: string, methods: readonly DeviceMethod[]): string {

@@ -1,8 +1,8 @@
-import { parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
 import { table } from '@kedge/shared/table'
 import { follow } from '../control/client.ts'
 import { defaultData } from '../settings.ts'
+import { commandLine } from './command-line.ts'
 import { asked, idOf, pairsOf } from './device-words.ts'
 
 const help = `Usage: edgecore twin get DEVICE [PROPERTY] [flags]
@@ -55,7 +55,7 @@ interface Shown {
 
 /** `edgecore twin …`, `argv` being what follows the word. Throws a `UserError` for what the person can mend. */
 export async function twin(argv: readonly string[], around: TwinAround): Promise<void> {
-  const { values, positionals } = parsed(argv)
+  const { values, positionals } = commandLine('twin', argv, options)
   const [verb, ...words] = positionals
   if (values.help) return around.write(help)
   const { output = 'text', namespace = 'default' } = values
@@ -67,14 +67,6 @@ export async function twin(argv: readonly string[], around: TwinAround): Promise
   if (verb === 'watch') return watch(request, around)
   const found = verb === undefined ? 'nothing' : `"${verb}"`
   throw new UserError(`found ${found} after twin; give get, set or watch (edgecore twin --help tells more)`)
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UserError(`${(error as Error).message}; edgecore twin --help lists all flags`)
-  }
 }
 
 async function get({ data, json, namespace, words }: Request, { write }: TwinAround): Promise<void> {
