@@ -2,6 +2,7 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { deviceTopic, parseDeviceTopic } from '@kedge/shared/device-topics'
 import { codeOf, explain } from '@kedge/shared/errors'
+import { readBody } from '@kedge/shared/http-body'
 import type { Log } from '@kedge/shared/log'
 import type { Service } from '@kedge/shared/service'
 import type { Devices } from '../devices/host.ts'
@@ -73,24 +74,12 @@ async function serve(options: ControlOptions, request: IncomingMessage, response
   if (request.method !== 'POST' || namespace === undefined || name === undefined) {
     return answer(response, 404, { code: 404, reason: `there is no ${request.method} ${pathname}` })
   }
-  const body = await read(request)
+  const body = await readBody(request, maxBytes)
   if (body === undefined) return answer(response, 413, { code: 413, reason: `more than ${maxBytes} bytes` })
   const named = { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) }
   const topic = deviceTopic(named, action === 'get' ? 'twin/get' : 'twin/update')
   const result = JSON.parse(await options.devices.ask(topic, body)) as { code?: number }
   answer(response, result.code ?? 200, result)
-}
-
-/** Undefined when there is too much of it. */
-async function read(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > maxBytes) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function methods({ devices }: ControlOptions, response: ServerResponse, device: readonly string[]): void {

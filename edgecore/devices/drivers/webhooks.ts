@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { explain } from '@kedge/shared/errors'
+import { readBody } from '@kedge/shared/http-body'
 import type { Log } from '@kedge/shared/log'
 import type { Address } from '@kedge/shared/setting-types'
 
@@ -112,22 +113,11 @@ export class WebhookServer implements Webhooks {
       return answer(response, { status: 405, text: 'use POST, PUT or GET' })
     }
     // Where the length is not told first, the connection ends in the middle.
-    const body = Number(request.headers['content-length']) > maxBody ? undefined : await bodyOf(request)
+    const body = await readBody(request, maxBody)
     if (body === undefined) return answer(response, { status: 413, text: `at most ${maxBody} bytes` })
     const call = { method: request.method, headers: request.headers, query: url.searchParams, body }
     answer(response, await hear(call))
   }
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let length = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    length += chunk.length
-    if (length > maxBody) return undefined
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function answer(response: ServerResponse, { status, text }: WebhookAnswer): void {
