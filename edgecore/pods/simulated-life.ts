@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import type { Container, ContainerState, Sandbox } from './runtime.ts'
+import type { Container, ContainerRecord, ContainerState, Sandbox } from './runtime.ts'
 
 /** The rows of the simulated engine, and how they age: what a container is doing follows from its row and the time. */
 
@@ -11,6 +11,7 @@ const SandboxRow = z.object({
   pod,
   attempt: z.int(),
   graceMs: z.number(),
+  notes: z.record(z.string(), z.string()).optional(),
   ready: z.boolean(),
   createdAt: z.number(),
   /** The boot of the machine that it lives in. */
@@ -28,6 +29,8 @@ const ContainerRow = z.object({
   imageId: z.string(),
   attempt: z.int(),
   backoffMs: z.number(),
+  hash: z.string().optional(),
+  notes: z.record(z.string(), z.string()).optional(),
   /** In milliseconds, as parsed from the annotation. */
   behaviour: z.object({
     exitAfter: z.number().optional(),
@@ -83,19 +86,26 @@ export function afterReboot(row: Row, bootId: string, now: number): Row[] {
 }
 
 export function sandboxOf(
-  { id, pod, attempt, graceMs, ready, createdAt }: SandboxRow,
+  { id, pod, attempt, graceMs, notes, ready, createdAt }: SandboxRow,
   rows: Row[],
   now: number,
 ): Sandbox {
   const containers = rows.flatMap((row) =>
     row.is === 'container' && row.sandbox === id ? [containerOf(row, now)] : [],
   )
-  return { id, pod, attempt, graceMs, ready, createdAt, containers }
+  return { id, pod, attempt, graceMs, ...(notes && { notes }), ready, createdAt, containers }
 }
 
 function containerOf(row: ContainerRow, now: number): Container {
-  const { id, name, kind, image, imageId, attempt, backoffMs, createdAt } = row
-  return { id, name, kind, image, imageId, attempt, backoffMs, createdAt, state: stateOf(row, now) }
+  const { id, createdAt } = row
+  return { id, ...recordOf(row), createdAt, state: stateOf(row, now) }
+}
+
+/** What is kept of a container: its environment, for one, is not. */
+export function recordOf(config: ContainerRecord): ContainerRecord {
+  const { name, kind, image, imageId, attempt, backoffMs, hash, notes } = config
+  const optional = { ...(hash !== undefined && { hash }), ...(notes && { notes }) }
+  return { name, kind, image, imageId, attempt, backoffMs, ...optional }
 }
 
 function stateOf(row: ContainerRow, now: number): ContainerState {

@@ -1,9 +1,20 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
 import type { Store } from '../store/store.ts'
-import type { ContainerConfig, PodConfig, PodName, Runtime, Sandbox } from './runtime.ts'
+import type {
+  ContainerConfig,
+  ContainerStats,
+  ExecResult,
+  Health,
+  ImageFsInfo,
+  ImageInfo,
+  PodConfig,
+  PodName,
+  Runtime,
+  Sandbox,
+} from './runtime.ts'
 import type { Scheduler } from './scheduler.ts'
-import { afterReboot, begun, type ContainerRow, hasEnded, sandboxOf, stopped } from './simulated-life.ts'
+import { afterReboot, begun, type ContainerRow, hasEnded, recordOf, sandboxOf, stopped } from './simulated-life.ts'
 import { Rows } from './simulated-rows.ts'
 import { readSimulation, type Simulation, simulationAnnotation } from './simulation.ts'
 
@@ -56,6 +67,10 @@ export class SimulatedRuntime implements Runtime {
     return '0.1.0'
   }
 
+  async health(): Promise<Health> {
+    return { runtime: { ok: true }, network: { ok: true } }
+  }
+
   refusal({ annotations, containers }: PodConfig): string | undefined {
     const read = readSimulation(annotations)
     if (!read.ok) return read.reason
@@ -72,14 +87,14 @@ export class SimulatedRuntime implements Runtime {
   }
 
   async createSandbox(pod: PodConfig, attempt: number): Promise<string> {
-    const { namespace, name, uid, graceMs } = pod
+    const { namespace, name, uid, graceMs, notes } = pod
     const same = this.#rows
       .of(pod)
       .find((row) => row.is === 'sandbox' && row.pod.uid === uid && row.attempt === attempt)
     if (same !== undefined) return same.id
     const id = newId()
     const row = { is: 'sandbox', id, pod: { namespace, name, uid }, attempt, graceMs, ready: true } as const
-    await this.#rows.put([{ ...row, createdAt: this.#clock.now(), bootId: this.#bootId }])
+    await this.#rows.put([{ ...row, ...(notes && { notes }), createdAt: this.#clock.now(), bootId: this.#bootId }])
     return id
   }
 
@@ -105,7 +120,7 @@ export class SimulatedRuntime implements Runtime {
     const behaviour = simulationOf(pod).containers[name] ?? {}
     const createdAt = this.#clock.now()
     const identity = { is: 'container', id, sandbox, pod: { namespace, name: pod.name, uid } } as const
-    await this.#rows.put([{ ...identity, ...config, behaviour, createdAt, bootId: this.#bootId }])
+    await this.#rows.put([{ ...identity, ...recordOf(config), behaviour, createdAt, bootId: this.#bootId }])
     return id
   }
 
@@ -127,6 +142,35 @@ export class SimulatedRuntime implements Runtime {
     await this.#rows.drop([id])
   }
 
+  /** Nothing is executed, and every command succeeds: the probes of a simulated container do. */
+  async exec(id: string, command: readonly string[]): Promise<ExecResult> {
+    const row = this.#container(id)
+    const runs = row.startedAt !== undefined && !hasEnded(row, this.#clock.now())
+    if (!runs) throw new Error(`container ${row.name} does not run`)
+    const stderr = Buffer.from(
+      `simulated: ${command[0] ?? 'nothing'} was not executed, the runtime of this node executes nothing\n`,
+    )
+    return { exitCode: 0, stdout: Buffer.alloc(0), stderr }
+  }
+
+  async streamUrl(): Promise<string> {
+    throw new Error('simulated: the runtime of this node executes nothing, so there is nothing to stream')
+  }
+
+  logFile(): undefined {
+    return undefined
+  }
+
+  async reopenLog(): Promise<void> {}
+
+  async stats(): Promise<ContainerStats[]> {
+    const now = this.#clock.now()
+    const running = this.#rows
+      .all()
+      .filter((row) => row.is === 'container' && row.startedAt !== undefined && !hasEnded(row, now))
+    return running.map(({ id }) => ({ id, cpuNanos: 0, memoryBytes: 0, diskBytes: 0 }))
+  }
+
   async image(reference: string): Promise<string | undefined> {
     const used = () => this.#rows.all().some((row) => row.is === 'container' && row.image === reference)
     return this.#images.has(reference) || used() ? imageId(reference) : undefined
@@ -138,6 +182,25 @@ export class SimulatedRuntime implements Runtime {
     if (pullError !== undefined) throw new Error(pullError)
     this.#images.add(reference)
     return imageId(reference)
+  }
+
+  async imageInfo(reference: string): Promise<ImageInfo | undefined> {
+    const id = await this.image(reference)
+    return id === undefined ? undefined : { id, names: [reference], digests: [], bytes: 0, pinned: false }
+  }
+
+  async images(): Promise<ImageInfo[]> {
+    const used = this.#rows.all().flatMap((row) => (row.is === 'container' ? [row.image] : []))
+    const names = [...new Set([...this.#images, ...used])]
+    return names.map((name) => ({ id: imageId(name), names: [name], digests: [], bytes: 0, pinned: false }))
+  }
+
+  async removeImage(id: string): Promise<void> {
+    for (const name of this.#images) if (imageId(name) === id) this.#images.delete(name)
+  }
+
+  async imageFsInfo(): Promise<ImageFsInfo[]> {
+    return []
   }
 
   watch(changed: (pod: PodName) => void): () => void {
