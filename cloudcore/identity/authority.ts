@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
-import { ended, issue, makeAuthority, type Pair, type ServerNames } from './certificates.ts'
+import { issue, makeAuthority, type Pair, type ServerNames } from './certificates.ts'
 import { keepFile, readKept } from './keep-file.ts'
+import { ended } from './x509.ts'
 
 export interface ClientName {
   /** The user, for instance `system:node:edge-1`. */

@@ -1,4 +1,4 @@
-import type { webcrypto } from 'node:crypto'
+import { algorithm, ended, importKey, keyPem, loadX509, newKeys, newSerial } from './x509.ts'
 
 /** A certificate with its private key, in PEM. */
 export interface Pair {
@@ -16,49 +16,14 @@ const authorityDays = 3650
 /** A clock that is a little behind must not refuse a new certificate. */
 const skew = 3600 * 1000
 
-/** A PEM text with the line end that it must have. */
-export function ended(pem: string): string {
-  return pem.endsWith('\n') ? pem : `${pem}\n`
-}
-
-/** Loaded only when there is something to sign. */
-async function load() {
-  await import('reflect-metadata')
-  return import('@peculiar/x509')
-}
-
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
-
-async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
-  return crypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
-}
-
-async function keyPem({ privateKey }: webcrypto.CryptoKeyPair): Promise<string> {
-  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', privateKey))
-  const lines = der.toString('base64').replaceAll(/.{64}/g, '$&\n').trimEnd()
-  return `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`
-}
-
-function importKey(pem: string): Promise<webcrypto.CryptoKey> {
-  const der = Buffer.from(pem.replaceAll(/-----[^-]+-----|\s/g, ''), 'base64')
-  return crypto.subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
-}
-
-/** Positive and 16 bytes long, as RFC 5280 wants it. */
-function serial(): string {
-  const bytes = Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
-  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40
-  return bytes.toString('hex')
-}
-
-/** A new authority, good for ten years. */
-export async function makeAuthority(now: number): Promise<Pair> {
-  const x509 = await load()
+/** A new authority, good for ten years; `backdated` by so many milliseconds. */
+export async function makeAuthority(now: number, backdated = skew): Promise<Pair> {
+  const x509 = await loadX509()
   const keys = await newKeys()
   const cert = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serial(),
-    name: `CN=kedge-ca-${serial().slice(0, 8)}`,
-    notBefore: new Date(now - skew),
+    serialNumber: newSerial(),
+    name: `CN=kedge-ca-${newSerial().slice(0, 8)}`,
+    notBefore: new Date(now - backdated),
     notAfter: new Date(now + authorityDays * day),
     signingAlgorithm: algorithm,
     keys,
@@ -77,22 +42,35 @@ export interface Wish {
   days: number
   usage: 'server' | 'client'
   names?: ServerNames
+  /** Milliseconds; an hour unless given. */
+  backdated?: number
 }
 
 /** Makes a key and signs a certificate for it, which ends no later than the authority's own. */
-export async function issue(authority: Pair, now: number, { subject, days, usage, names }: Wish): Promise<Pair> {
-  const x509 = await load()
+export async function issue(authority: Pair, now: number, wish: Wish): Promise<Pair> {
   const keys = await newKeys()
+  const der = Buffer.from(await crypto.subtle.exportKey('spki', keys.publicKey))
+  return { cert: await certify(authority, now, { ...wish, publicKey: der }), key: await keyPem(keys) }
+}
+
+/** PEM of a certificate for a public key (DER, SPKI); begins and ends within the time of the authority's own. */
+export async function certify(
+  authority: Pair,
+  now: number,
+  { subject, days, usage, names, backdated = skew, publicKey }: Wish & { publicKey: Buffer },
+): Promise<string> {
+  const x509 = await loadX509()
   const issuer = new x509.X509Certificate(authority.cert)
+  const key = new x509.PublicKey(publicKey)
   const { serverAuth, clientAuth } = x509.ExtendedKeyUsage
   const cert = await x509.X509CertificateGenerator.create({
-    serialNumber: serial(),
+    serialNumber: newSerial(),
     subject,
     issuer: issuer.subject,
-    notBefore: new Date(now - skew),
+    notBefore: new Date(Math.max(now - backdated, issuer.notBefore.getTime())),
     notAfter: new Date(Math.min(now + days * day, issuer.notAfter.getTime())),
     signingAlgorithm: algorithm,
-    publicKey: keys.publicKey,
+    publicKey: key,
     signingKey: await importKey(authority.key),
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
@@ -100,10 +78,10 @@ export async function issue(authority: Pair, now: number, { subject, days, usage
       new x509.ExtendedKeyUsageExtension([usage === 'server' ? serverAuth : clientAuth]),
       ...(names === undefined ? [] : [new x509.SubjectAlternativeNameExtension(alternatives(names))]),
       await x509.AuthorityKeyIdentifierExtension.create(issuer),
-      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(key),
     ],
   })
-  return { cert: ended(cert.toString('pem')), key: await keyPem(keys) }
+  return ended(cert.toString('pem'))
 }
 
 function alternatives({ dns, ips }: ServerNames) {
@@ -111,4 +89,30 @@ function alternatives({ dns, ips }: ServerNames) {
     ...dns.map((value) => ({ type: 'dns' as const, value })),
     ...ips.map((value) => ({ type: 'ip' as const, value })),
   ]
+}
+
+/**
+ * The authority `made` once more, vouched for by `by`: who knows only `by` trusts what `made` signs. Ends with the
+ * sooner of the two.
+ */
+export async function crossSign(by: Pair, made: Pair, now: number): Promise<string> {
+  const x509 = await loadX509()
+  const [issuer, subject] = [new x509.X509Certificate(by.cert), new x509.X509Certificate(made.cert)]
+  const cert = await x509.X509CertificateGenerator.create({
+    serialNumber: newSerial(),
+    subject: subject.subject,
+    issuer: issuer.subject,
+    notBefore: new Date(Math.max(subject.notBefore.getTime(), issuer.notBefore.getTime(), now - 2 * day)),
+    notAfter: new Date(Math.min(subject.notAfter.getTime(), issuer.notAfter.getTime())),
+    signingAlgorithm: algorithm,
+    publicKey: subject.publicKey,
+    signingKey: await importKey(by.key),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      await x509.SubjectKeyIdentifierExtension.create(subject.publicKey),
+    ],
+  })
+  return ended(cert.toString('pem'))
 }
