@@ -149,6 +149,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
         },
         onFrame: (node, frame) => {
           if (frame.is === 'reports') return inbox.receive(node, frame)
+          if (frame.is === 'renew') return
           if (frame.is === 'have') asks.heard(node, frame)
           hub.receive(node, frame)
         },

@@ -29,6 +29,7 @@ import type { LinkBudget } from './reports/link-budget.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
 import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
 import { type OutboxCare, startOutboxCare } from './reports/outbox-care.ts'
+import { secretsCondition } from './reports/secrets-condition.ts'
 import { storageCondition, tellDamage } from './reports/storage-condition.ts'
 import { databasePath, type EdgecoreSettings, type LocalBrokerSettings } from './settings.ts'
 import { Objects } from './store/objects.ts'
@@ -58,6 +59,7 @@ export interface EdgecoreOptions {
         | 'driver'
         | 'webhookAddress'
         | 'uploads'
+        | 'secretsKeyFile'
       >
     > &
     CloudAccessSettings &
@@ -85,10 +87,11 @@ export interface RunningEdgecore extends Edgecore {
 /** Starts edgecore over its store, and again over a new one when that has to be opened anew. */
 export async function startEdgecore(options: EdgecoreOptions): Promise<RunningEdgecore> {
   const { settings, log, claim } = options
-  const { commitInterval } = settings
+  const { commitInterval, secretsKeyFile } = settings
   const clock = new NodeClock({ system: options.clock, synchronized: () => existsSync(synchronizedFile) })
   const running = await renewing<Edgecore>({
-    open: (damaged) => Store.open({ path: databasePath(settings.data), commitInterval, claim, clock, log, damaged }),
+    open: (damaged) =>
+      Store.open({ path: databasePath(settings.data), commitInterval, secretsKeyFile, claim, clock, log, damaged }),
     start: (store, before) => startParts({ ...options, clock, store, before }),
     log,
   })
@@ -132,6 +135,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const conditions = new NodeConditions()
     conditions.add(() => storageCondition(store))
     store.onFault(() => conditions.changed())
+    conditions.add(() => secretsCondition(store))
     add(keepTime({ store, clock, log }))
     conditions.add(() => clockCondition(clock))
     const common = { conditions, store, objects, outbox, clock, log, nodeName: settings.nodeName }
@@ -279,6 +283,7 @@ function openCloud({
     onFrame: (frame: DownFrame) => {
       if (frame.is === 'answered' && frame.now !== undefined) clock.cloudSays(frame.now)
       if (frame.is === 'answered') drain.answered(frame)
+      else if (frame.is === 'renewed' || frame.is === 'identity') return
       else if (frame.is !== 'tell') conversation.receive(frame)
       else if (frame.what === 'node') nodeStatus.again()
       else if (frame.what === 'state') reportAgain(frame.keys ?? allReported(known))

@@ -2,6 +2,7 @@ import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import * as z from 'zod'
 import { explain } from './errors.ts'
 import { frameDictionary } from './frame-dictionary.ts'
+import { Csr, EnrolmentSecret, Pems } from './identity/enrol.ts'
 import { isKey, type Key, type KubeObject } from './objects.ts'
 import { Report } from './reports.ts'
 
@@ -10,7 +11,8 @@ import { Report } from './reports.ts'
  *
  * History of `protocolVersion`:
  * 1: the first.
- * 2 (0.1.0): comparison by buckets, large objects in pieces, `confirm`, `applied` with all that is refused.
+ * 2 (0.1.0): comparison by buckets, large objects in pieces, `confirm`, `applied` with all that is refused; `renew`,
+ *    `renewed`, `identity` and `trust`.
  */
 export const protocolVersion = 2
 /** The oldest version that this program still speaks. */
@@ -64,6 +66,11 @@ const Have = z.object({
   partial: z
     .array(z.tuple([Hash, z.int().nonnegative()]))
     .max(16)
+    .optional(),
+  /** Names the authorities that the edge trusts (`trustName`): when the cloud's are others, it sends `identity`. */
+  trust: z
+    .string()
+    .regex(/^[0-9a-f]{8}$/, 'not 8 hexadecimal digits')
     .optional(),
 })
 
@@ -126,6 +133,9 @@ const Reports = z.object({
     }),
   ),
 })
+
+/** Asks for a new certificate over the standing link. The answer is `renewed`. */
+const Renew = z.object({ is: z.literal('renew'), csr: Csr, secret: EnrolmentSecret })
 
 /** "You hold what you should": the edge adopts epoch and revision. */
 const Same = z.object({
@@ -220,8 +230,33 @@ const Tell = z.object({
 /** The cloud cannot talk with this edge; `reason` says what to do. */
 const Sorry = z.object({ is: z.literal('sorry'), talk: z.string().max(64), reason: z.string().max(1024) })
 
-const upFrames = [Have, Buckets, Inventory, Applied, Kept, Reports] as const
-const downFrames = [Same, Changes, Compare, Piece, Confirm, Answered, Tell, Sorry] as const
+/** A new certificate for the key of `renew`: `chain`, `roots` and `secret`. Or none: `refused` says why. */
+const Renewed = z.object({
+  is: z.literal('renewed'),
+  /** PEM, the node's certificate first. */
+  chain: Pems.optional(),
+  /** PEM, all that the node must trust. */
+  roots: Pems.optional(),
+  secret: EnrolmentSecret.optional(),
+  /** Why there is none, for people. */
+  refused: z.string().max(1024).optional(),
+  /** One word of `RefusalCode`; a newer cloud may know more. */
+  code: z.string().max(64).optional(),
+  /** Milliseconds after which another try may be answered otherwise. */
+  retryAfter: z.number().nonnegative().optional(),
+})
+
+/** Whom to trust from now on, and when to ask for a new certificate. */
+const Identity = z.object({
+  is: z.literal('identity'),
+  /** PEM, all of them; what was trusted before and is not among them is trusted no more. */
+  roots: Pems.optional(),
+  /** A window, milliseconds since the epoch: the edge renews at some moment in it, at once when it is over. */
+  renew: z.object({ from: z.number(), to: z.number() }).optional(),
+})
+
+const upFrames = [Have, Buckets, Inventory, Applied, Kept, Reports, Renew] as const
+const downFrames = [Same, Changes, Compare, Piece, Confirm, Answered, Tell, Sorry, Renewed, Identity] as const
 export const UpFrame = z.discriminatedUnion('is', upFrames)
 export const DownFrame = z.discriminatedUnion('is', downFrames)
 export type UpFrame = z.infer<typeof UpFrame>

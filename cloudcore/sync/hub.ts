@@ -87,7 +87,7 @@ export class SyncHub implements Service {
     this.#deliver(node, { is: 'malformed' })
   }
 
-  receive(node: string, frame: Exclude<UpFrame, Frame<'reports'>>): void {
+  receive(node: string, frame: Exclude<UpFrame, Frame<'reports'> | Frame<'renew'>>): void {
     if (frame.is === 'have') {
       if (commonProtocol(frame) === undefined) return this.#refuse(node, frame)
       const { epoch, revision, count, why, edgecore } = frame

@@ -27,8 +27,8 @@ export type Outcome =
   | { is: 'doubt'; why: Doubt }
   | { is: 'halt'; reason: string }
 
-/** The frames of the sync conversation; answers and requests to tell are not part of it. */
-export type SyncFrame = Exclude<DownFrame, Frame<'answered'> | Frame<'tell'>>
+/** The frames of the sync conversation; answers, requests to tell, and what is about the identity are not part of it. */
+export type SyncFrame = Exclude<DownFrame, Frame<'answered' | 'tell' | 'renewed' | 'identity'>>
 
 /**
  * What to do with a frame from the cloud. Pure; the caller acts.

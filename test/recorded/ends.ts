@@ -3,6 +3,7 @@ import type { SessionEvent } from '@kedge/cloudcore/sync/session-table'
 import { WantedSet } from '@kedge/cloudcore/sync/wanted'
 import { migrate } from '@kedge/edgecore/store/migrations'
 import { Objects } from '@kedge/edgecore/store/objects'
+import { keyBytes, Seal, withSeal } from '@kedge/edgecore/store/seal'
 import { Conversation } from '@kedge/edgecore/sync/conversation'
 import { Holding } from '@kedge/edgecore/sync/holding'
 import type { SyncFrame } from '@kedge/edgecore/sync/receive'
@@ -55,7 +56,7 @@ export class CloudEnd {
   receive(bytes: Uint8Array): void {
     const decoded = decodeUp(bytes)
     if (!decoded.ok) this.tell({ is: 'malformed' })
-    else if (decoded.frame.is !== 'reports') this.tell(decoded.frame)
+    else if (decoded.frame.is !== 'reports' && decoded.frame.is !== 'renew') this.tell(decoded.frame)
   }
 
   tell(event: SessionEvent): void {
@@ -72,7 +73,7 @@ export class CloudEnd {
 /** The edge's end of a recorded conversation, with a database in memory that commits at once. */
 export class EdgeEnd {
   readonly #send: (bytes: Buffer) => void
-  readonly #db: Database = new Database(':memory:')
+  readonly #db = withSeal(new Database(':memory:'), new Seal(Buffer.alloc(keyBytes, 7)))
   readonly #store = {
     db: this.#db,
     commit: <T>(write: () => T) => Promise.resolve(this.#db.transaction(write)()),

@@ -4,6 +4,7 @@ import { WantedSet } from '@kedge/cloudcore/sync/wanted'
 import { migrate } from '@kedge/edgecore/store/migrations'
 import { Objects } from '@kedge/edgecore/store/objects'
 import { PieceTable } from '@kedge/edgecore/store/pieces'
+import { keyBytes, Seal, withSeal } from '@kedge/edgecore/store/seal'
 import { Conversation } from '@kedge/edgecore/sync/conversation'
 import { Holding } from '@kedge/edgecore/sync/holding'
 import type { SyncFrame } from '@kedge/edgecore/sync/receive'
@@ -31,14 +32,14 @@ export type Op =
   | { is: 'wait'; ms: number }
 
 /** One for all worlds, one after the other: to make a new one takes longer than most schedules. */
-const db: Database = new Database(':memory:')
+const db = withSeal(new Database(':memory:'), new Seal(Buffer.alloc(keyBytes, 7)))
 migrate(db)
 const objects = new Objects(db)
 const pieces = new PieceTable(db)
 
 /** A database whose queue of writes the test commits, loses or fails by hand. */
 class HandStore {
-  readonly db: Database = db
+  readonly db = db
   /** The digest of every set that was ever committed. */
   readonly held = new Set<Digest>([emptyDigest])
   #queue: { write: () => unknown; resolve: (value: never) => void; reject: (error: unknown) => void }[] = []
@@ -293,7 +294,7 @@ export class World {
   #atCloud(bytes: Buffer): void {
     const decoded = decodeUp(bytes)
     if (!decoded.ok) this.#tell({ is: 'malformed' })
-    else if (decoded.frame.is !== 'reports') this.#tell(decoded.frame)
+    else if (decoded.frame.is !== 'reports' && decoded.frame.is !== 'renew') this.#tell(decoded.frame)
   }
 
   #wait(ms: number): void {

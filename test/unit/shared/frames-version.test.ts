@@ -11,7 +11,7 @@ import * as z from 'zod'
  */
 const shapes: Record<number, string> = {
   1: '59ab76ef5a4ab7d8',
-  2: 'dac188a3c9ac4114',
+  2: '0b71c8b0aa41f5d9',
 }
 
 test('the shape of the frames is the one of their version', () => {
