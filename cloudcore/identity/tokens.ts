@@ -4,6 +4,8 @@ import { hashOf, type TokenRecord } from './records.ts'
 /** Why a token is not good for this. */
 export type TokenFault = 'token-unknown' | 'token-expired' | 'token-spent' | 'token-other-node'
 
+export const unknownToken = 'there is no such token: it was mistyped, revoked, or made by another cloudcore'
+
 export interface TokenUse {
   /** The secret part, as it was shown. */
   secret: string
@@ -26,7 +28,7 @@ export type TokenVerdict =
 export function judgeToken(record: TokenRecord | undefined, use: TokenUse): TokenVerdict {
   // Whoever does not know the secret learns nothing of the token.
   if (record === undefined || !isSame(record.hash, hashOf(use.secret))) {
-    return bad('token-unknown', 'there is no such token: it was mistyped, revoked, or made by another cloudcore')
+    return bad('token-unknown', unknownToken)
   }
   if (use.now >= record.expires) return bad('token-expired', 'the token has expired: make another one')
   if (record.node !== undefined && record.node !== use.node) {
