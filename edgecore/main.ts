@@ -8,6 +8,7 @@ import { dieLoudly, runProgram, untilSignal } from '@kedge/shared/program'
 import { version } from '@kedge/shared/version'
 import type { RunningEdgecore } from './edgecore.ts'
 import { edgecoreProgram } from './settings.ts'
+import { handedInKey } from './store/secrets-key.ts'
 
 await runProgram('edgecore', async () => {
   const [command, ...rest] = process.argv.slice(2)
@@ -19,6 +20,7 @@ await runProgram('edgecore', async () => {
   keepHeapSmall()
   const settings = await loadSettings(edgecoreProgram)
   if (settings === undefined) return
+  const secretsKeyFile = handedInKey(settings.secretsKeyFile, process.env)
   const log = openLog({ level: settings.logLevel, program: 'edgecore', version }).child({ node: settings.nodeName })
   let edgecore: RunningEdgecore | undefined
   dieLoudly(log, (error) => edgecore?.survive(error) ?? false)
@@ -28,7 +30,13 @@ await runProgram('edgecore', async () => {
   }
   try {
     const { startEdgecore } = await import('./edgecore.ts')
-    edgecore = await startEdgecore({ settings, clock: systemClock, random: Math.random, log, claim })
+    edgecore = await startEdgecore({
+      settings: { ...settings, secretsKeyFile },
+      clock: systemClock,
+      random: Math.random,
+      log,
+      claim,
+    })
     await untilSignal(edgecore, log)
   } finally {
     pidFile?.release()

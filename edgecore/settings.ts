@@ -70,6 +70,10 @@ export const edgecoreProgram = program({
       help: 'How often a quiet link is tested: a dead one is noticed within one and a half times this',
     },
     data: { type: path, default: defaultData, help: 'Where edgecore keeps what must survive a restart' },
+    secretsKeyFile: {
+      type: path,
+      help: 'Key that the values of Secrets are encrypted with in --data: 32 random bytes, raw, hex or base64. Without it the systemd credential kedge-secrets-key, else secrets.key in --data, made at the first start',
+    },
     commitInterval: {
       type: commitInterval,
       default: 'auto',

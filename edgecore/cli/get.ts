@@ -3,7 +3,7 @@ import { nearest } from '@kedge/shared/near'
 import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
 import { commandLine } from './command-line.ts'
-import { openReader } from './reader.ts'
+import { keyFileOf, openReader } from './reader.ts'
 import { type Item, type View, type ViewName, views } from './views.ts'
 
 const help = `Usage: edgecore get KIND [NAME] [flags]
@@ -17,6 +17,7 @@ KIND: pods, configmaps, secrets, devices, twins (NAME is a device), outbox (NAME
   -o, --output FORMAT    table, json or yaml (default: table)
       --data PATH        The data folder of edgecore (default: KEDGE_DATA, else ${defaultData})
       --show-secrets     Show the values of Secrets, too
+      --secrets-key-file PATH  The key of Secrets, when edgecore was handed one (default: KEDGE_SECRETS_KEY_FILE)
   -h, --help             Print this and end
 `
 
@@ -26,6 +27,7 @@ const options = {
   output: { type: 'string', short: 'o' },
   data: { type: 'string' },
   'show-secrets': { type: 'boolean' },
+  'secrets-key-file': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const
 
@@ -68,7 +70,7 @@ export async function get(argv: readonly string[], { env, now }: GetAround): Pro
   const output = values.output ?? 'table'
   if (!['table', 'json', 'yaml'].includes(output))
     throw new UserError(`--output: found "${output}"; give table, json or yaml`)
-  const reader = openReader(values.data ?? (env.KEDGE_DATA || defaultData))
+  const reader = openReader(values.data ?? (env.KEDGE_DATA || defaultData), keyFileOf(values['secrets-key-file'], env))
   try {
     const shown: View = views[view]
     const most = output === 'table' && name === undefined ? mostRows : undefined

@@ -8,6 +8,8 @@ import { databasePath } from '../settings.ts'
 import { migrations } from '../store/migrations.ts'
 import { Objects } from '../store/objects.ts'
 import { Outbox } from '../store/outbox.ts'
+import { Seal, type SealedDatabase, withSeal } from '../store/seal.ts'
+import { handedInKey, ownKeyFile, readHandedIn } from '../store/secrets-key.ts'
 import { TwinTable } from '../store/twins.ts'
 
 /** A node's database, opened to be read; edgecore may run meanwhile. All reads see one moment. */
@@ -21,15 +23,18 @@ export interface Reader {
   close(): void
 }
 
-/** Opens the database of the data folder `data`. Throws a UserError where there is none that this edgecore can read. */
-export function openReader(data: string): Reader {
+/**
+ * Opens the database of the data folder `data`. Throws a UserError where there is none that this edgecore can read. The
+ * key of Secrets is read when the first one is: `keyFile` when it was handed in, else the one in the data folder.
+ */
+export function openReader(data: string, keyFile?: string): Reader {
   const path = databasePath(data)
   if (!existsSync(path)) {
     throw new UserError(
       `${path} does not exist: edgecore has never run with this data folder; give another with --data`,
     )
   }
-  const db = open(path)
+  const db = withSeal(open(path), lazySeal(keyFile ?? ownKeyFile(path)))
   const statuses = db.prepare<[], { pod: string; status: string }>('SELECT pod, status FROM pods')
   db.exec('BEGIN')
   return {
@@ -72,4 +77,27 @@ function checkVersion(db: Database, path: string): void {
   throw new UserError(
     `${path} is of version ${version}, this edgecore reads ${migrations.length}: use the edgecore that runs on this node`,
   )
+}
+
+/** Throws a UserError where the key cannot be read, or is another. */
+function lazySeal(file: string): SealedDatabase['seal'] {
+  let known: Seal | undefined
+  const seal = () => {
+    known ??= new Seal(readHandedIn(file))
+    return known
+  }
+  return {
+    close: (name, value) => seal().close(name, value),
+    tryOpen: (name, sealed) => seal().tryOpen(name, sealed),
+    open: (name, sealed) => {
+      const value = seal().tryOpen(name, sealed)
+      if (value !== undefined) return value
+      throw new UserError(`${name} is encrypted, and not with the key ${file}: give --secrets-key-file of edgecore`)
+    },
+  }
+}
+
+/** The file of the key where edgecore takes it from elsewhere than its data folder: a flag, a variable, or systemd. */
+export function keyFileOf(flag: string | undefined, env: Readonly<Record<string, string | undefined>>) {
+  return handedInKey(flag ?? (env.KEDGE_SECRETS_KEY_FILE || undefined), env)
 }

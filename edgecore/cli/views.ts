@@ -81,9 +81,14 @@ function configMaps(reader: Reader): Item[] {
 function secrets(reader: Reader, { showSecrets }: ViewOptions): Item[] {
   return reader.objects.list('secrets').map((held) => {
     const data = record(held.content.data)
-    const object = showSecrets ? shown(held) : { ...shown(held), data: mapValues(data, hidden) }
+    const object = showSecrets ? shown(held) : veiled(shown(held))
     return itemOf(held, object, [String(held.content.type ?? 'Opaque'), String(Object.keys(data).length)])
   })
+}
+
+/** With the values hidden, and of the fields beside them only those that are known to hold none. */
+function veiled({ apiVersion, kind, metadata, type, data, immutable, refused }: KubeObject): KubeObject {
+  return { apiVersion, kind, metadata, type, immutable, refused, data: mapValues(record(data), hidden) }
 }
 
 function hidden(value: unknown): string {

@@ -1,11 +1,13 @@
 import { existsSync, statSync } from 'node:fs'
-import { hashOf } from '@kedge/shared/changes'
 import { codeOf, explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { Key } from '@kedge/shared/objects'
 import { Database } from '@kedge/shared/sqlite'
 import { dropMeta, getMeta, setMeta } from './meta.ts'
 import { ImpossibleVersion, migrate } from './migrations.ts'
+import { type Seal, type SealedDatabase, withSeal } from './seal.ts'
+import { sealSecrets } from './sealing.ts'
+import { type ObjectRow, wholeRow } from './secret-rows.ts'
 
 /** A database up to this many bytes is checked at every start, a larger one only after an unclean stop. */
 const checkedAlways = 16 * 1024 * 1024
@@ -17,13 +19,19 @@ export class CorruptDatabase extends Error {
   readonly code = 'SQLITE_CORRUPT'
 }
 
+/** What seals the values of Secrets: the present key and, as far as it is known, the one before. */
+export interface Seals {
+  seal: Seal
+  previous: Seal | undefined
+}
+
 /**
  * Opens the node's database for writing: WAL, every commit on disk before it counts. It is checked first; throws a
  * `CorruptDatabase`, or SQLite's error, when it is damaged.
  */
-export function openDatabase(path: string, log: Log): Database {
+export function openDatabase(path: string, { seal, previous }: Seals, log: Log): SealedDatabase {
   const bytes = existsSync(path) ? statSync(path).size : 0
-  const db = new Database(path)
+  const db = withSeal(new Database(path), seal)
   try {
     // Only a new file takes it: small pages are a third of the bytes for an SD card, since a commit writes whole ones.
     db.pragma('page_size = 1024')
@@ -36,6 +44,7 @@ export function openDatabase(path: string, log: Log): Database {
     db.pragma('cell_size_check = ON')
     if (bytes > 0) checkOnce(db, bytes, log)
     migrate(db)
+    sealSecrets(db, { path, previous, log })
     dropUnfit(db, log)
     setMeta(db, 'clean', '0')
     return db
@@ -84,10 +93,10 @@ export function closeQuietly(db: Database): void {
  * Forgets objects whose content is no longer what it was: SQLite's own check does not look at values. The digest of what
  * is held then tells the cloud that something is missing; until it has confirmed the rest, no pod is taken down.
  */
-function dropUnfit(db: Database, log: Log): void {
-  const rows = db.prepare<[], { key: Key; content: string; hash: string }>('SELECT key, content, hash FROM objects')
+export function dropUnfit(db: SealedDatabase, log: Log): void {
+  const rows = db.prepare<[], ObjectRow>('SELECT key, content, hash FROM objects')
   const unfit: Key[] = []
-  for (const { key, content, hash } of rows.iterate()) if (hashOf(key, content) !== hash) unfit.push(key)
+  for (const row of rows.iterate()) if (wholeRow(db.seal, row) === undefined) unfit.push(row.key)
   if (unfit.length === 0) return
   log.error({ objects: unfit.length, keys: unfit.slice(0, 10) }, 'damaged objects dropped')
   const drop = db.prepare('DELETE FROM objects WHERE key = ?')

@@ -155,6 +155,10 @@ export const migrations: readonly string[] = [
   -- What is set aside is found without a look at all that waits.
   CREATE INDEX outbox_aside ON outbox (born) WHERE refused IS NOT NULL;
   `,
+  `
+  -- From here on the rows of Secrets in "objects" and all of "pieces" are encrypted (secret-rows.ts, sealing.ts): an
+  -- edgecore from before would take them for damaged, and so does not open them.
+  `,
 ]
 
 /** No program ever wrote such a version: the file is damaged. */

@@ -1,6 +1,7 @@
 import type { Hash } from '@kedge/shared/changes'
 import type { Key, KubeObject, Resource } from '@kedge/shared/objects'
-import type { Database } from '@kedge/shared/sqlite'
+import type { SealedDatabase } from './seal.ts'
+import { closeRow, type ObjectRow, openContent, openHash } from './secret-rows.ts'
 
 export interface HeldObject {
   key: Key
@@ -9,15 +10,16 @@ export interface HeldObject {
   refused: string | null
 }
 
-interface Row {
-  key: Key
-  content: string
-  hash: Hash
+interface Row extends ObjectRow {
   refused: string | null
 }
 
-/** The table of desired state. Reads are immediate; writes belong inside `Store.commit`. */
+/**
+ * The table of desired state. Reads are immediate; writes belong inside `Store.commit`. Secrets lie in it encrypted, and
+ * nobody beyond this table notices.
+ */
 export class Objects {
+  readonly #seal
   readonly #get
   readonly #list
   readonly #all
@@ -25,7 +27,8 @@ export class Objects {
   readonly #put
   readonly #drop
 
-  constructor(db: Database) {
+  constructor(db: SealedDatabase) {
+    this.#seal = db.seal
     this.#get = db.prepare<[string], Row>('SELECT * FROM objects WHERE key = ?')
     this.#list = db.prepare<[string, string], Row>('SELECT * FROM objects WHERE key > ? AND key < ? ORDER BY key')
     this.#all = db.prepare<[], Pick<Row, 'key' | 'hash'>>('SELECT key, hash FROM objects')
@@ -38,17 +41,17 @@ export class Objects {
 
   get(key: Key): HeldObject | undefined {
     const row = this.#get.get(key)
-    return row && held(row)
+    return row && this.#held(row)
   }
 
   /** All objects of a kind, by key. */
   list(resource: Resource): HeldObject[] {
     // '0' is the character after '/': the range holds exactly the keys that begin with "<resource>/".
-    return this.#list.all(`${resource}/`, `${resource}0`).map(held)
+    return this.#list.all(`${resource}/`, `${resource}0`).map((row) => this.#held(row))
   }
 
   inventory(): Map<Key, Hash> {
-    return new Map(this.#all.all().map(({ key, hash }) => [key, hash]))
+    return new Map(this.#all.all().map((row) => [row.key, openHash(this.#seal, row)]))
   }
 
   /** What is held and cannot be used, with the reason. */
@@ -57,14 +60,16 @@ export class Objects {
   }
 
   put(key: Key, text: string, hash: Hash, refused: string | null): void {
-    this.#put.run(key, text, hash, refused)
+    const row = closeRow(this.#seal, { key, content: text, hash })
+    this.#put.run(key, row.content, row.hash, refused)
   }
 
   drop(key: Key): void {
     this.#drop.run(key)
   }
-}
 
-function held({ key, content, refused }: Row): HeldObject {
-  return { key, content: JSON.parse(content) as KubeObject, refused }
+  #held(row: Row): HeldObject {
+    const content = JSON.parse(openContent(this.#seal, row)) as KubeObject
+    return { key: row.key, content, refused: row.refused }
+  }
 }

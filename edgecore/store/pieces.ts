@@ -1,22 +1,26 @@
 import type { Hash } from '@kedge/shared/changes'
-import type { Database } from '@kedge/shared/sqlite'
+import { type SealedDatabase, sealBytes } from './seal.ts'
 
 /**
  * The table of packed objects that have begun to arrive: of each its first bytes, in pieces without a gap. Reads are
- * immediate; writes belong inside `Store.commit`.
+ * immediate; writes belong inside `Store.commit`. All lie encrypted, since nothing tells a Secret's piece from another.
  */
 export class PieceTable {
+  readonly #seal
   readonly #held
   readonly #data
   readonly #put
   readonly #drop
   readonly #dropAll
 
-  constructor(db: Database) {
+  constructor(db: SealedDatabase) {
+    this.#seal = db.seal
     this.#held = db.prepare<[], { pack: Hash; bytes: number }>(
-      'SELECT pack, sum(length(data)) AS bytes FROM pieces GROUP BY pack ORDER BY min(seq)',
+      `SELECT pack, sum(length(data) - ${sealBytes}) AS bytes FROM pieces GROUP BY pack ORDER BY min(seq)`,
     )
-    this.#data = db.prepare<[Hash], { data: Buffer }>('SELECT data FROM pieces WHERE pack = ? ORDER BY at')
+    this.#data = db.prepare<[Hash], { at: number; data: Buffer }>(
+      'SELECT at, data FROM pieces WHERE pack = ? ORDER BY at',
+    )
     this.#put = db.prepare('INSERT INTO pieces (pack, at, data) VALUES (?, ?, ?)')
     this.#drop = db.prepare('DELETE FROM pieces WHERE pack = ?')
     this.#dropAll = db.prepare('DELETE FROM pieces')
@@ -27,12 +31,14 @@ export class PieceTable {
     return new Map(this.#held.all().map(({ pack, bytes }) => [pack, bytes]))
   }
 
+  /** Without the pieces that are damaged. */
   bytes(pack: Hash): Buffer {
-    return Buffer.concat(this.#data.all(pack).map(({ data }) => data))
+    const pieces = this.#data.all(pack).map(({ at, data }) => this.#seal.tryOpen(nameOf(pack, at), data))
+    return Buffer.concat(pieces.flatMap((piece) => piece ?? []))
   }
 
   put(pack: Hash, at: number, data: Buffer): void {
-    this.#put.run(pack, at, data)
+    this.#put.run(pack, at, this.#seal.close(nameOf(pack, at), data))
   }
 
   drop(pack: Hash): void {
@@ -42,4 +48,8 @@ export class PieceTable {
   dropAll(): void {
     this.#dropAll.run()
   }
+}
+
+function nameOf(pack: Hash, at: number): string {
+  return `pieces/${pack}/${at}`
 }

@@ -3,10 +3,11 @@ import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { Database } from '@kedge/shared/sqlite'
 import * as z from 'zod'
-import { closeQuietly } from './database.ts'
+import { closeQuietly, type Seals } from './database.ts'
 import { getMeta, setMeta } from './meta.ts'
 import { migrate } from './migrations.ts'
 import { type Salvage, salvage } from './salvage.ts'
+import { type SealedDatabase, withSeal } from './seal.ts'
 import { asideName, finishReplacing, replaceDatabase, successorOf } from './set-aside.ts'
 import { withWal } from './wal-image.ts'
 
@@ -35,11 +36,20 @@ export function finishReplacement(path: string, now: number): void {
   finishReplacing(path, asideName(path, now))
 }
 
+interface Replacing {
+  /** What was found of the damage. */
+  error: unknown
+  /** Milliseconds since the epoch. */
+  now: number
+  seals: Seals
+  log: Log
+}
+
 /**
  * Makes a new database from what can be read of the damaged one and puts it in its place; the damaged one is set aside
  * beside it. Throws where the disk does not take it, and then nothing has changed.
  */
-export function replaceDamaged(path: string, { error, now, log }: { error: unknown; now: number; log: Log }): Damage {
+export function replaceDamaged(path: string, { error, now, seals, log }: Replacing): Damage {
   const aside = asideName(path, now)
   finishReplacing(path, aside)
   const db = new Database(successorOf(path))
@@ -47,7 +57,7 @@ export function replaceDamaged(path: string, { error, now, log }: { error: unkno
   try {
     db.pragma('page_size = 1024')
     db.pragma('synchronous = FULL')
-    damage = fill(db, path, { at: now, reason: explain(error), aside })
+    damage = fill(withSeal(db, seals.seal), path, { at: now, reason: explain(error), aside })
   } finally {
     db.close()
   }
@@ -57,7 +67,7 @@ export function replaceDamaged(path: string, { error, now, log }: { error: unkno
 }
 
 /** Brings an empty database to the newest version and fills it from the damaged one. */
-export function fill(db: Database, path: string, found: Pick<Damage, 'at' | 'reason' | 'aside'>): Damage {
+export function fill(db: SealedDatabase, path: string, found: Pick<Damage, 'at' | 'reason' | 'aside'>): Damage {
   migrate(db)
   return db.transaction(() => {
     const damage = { ...found, ...salvageAll(path, db) }
@@ -79,7 +89,7 @@ export function damageTold(db: Database): void {
 }
 
 /** With its log first, then without: a log that is damaged, or of another time, must not hide what lies below it. */
-function salvageAll(path: string, to: Database): Salvage {
+function salvageAll(path: string, to: SealedDatabase): Salvage {
   const sources = statSync(path).size > readInMemory ? [() => onDisk(path)] : [() => image(path), () => image(path, '')]
   const total: Salvage = { rows: {}, incomplete: [] }
   for (const open of sources) {

@@ -1,8 +1,9 @@
-import { hashOf } from '@kedge/shared/changes'
-import { type Key, parseKey } from '@kedge/shared/objects'
+import { parseKey } from '@kedge/shared/objects'
 import type { Database } from '@kedge/shared/sqlite'
 import { faultReason, StorageError } from './faults.ts'
 import { recount } from './outbox-keeper.ts'
+import type { SealedDatabase } from './seal.ts'
+import { type ObjectRow, plainRow, wholeRow } from './secret-rows.ts'
 
 /** What came over from a damaged database. */
 export interface Salvage {
@@ -15,13 +16,16 @@ export interface Salvage {
 type Row = Record<string, unknown>
 
 /** Facts that are not true of a database with holes: what it holds is compared with the cloud, under a new name. */
-const notCarried: ReadonlySet<string> = new Set(['epoch', 'revision', 'complete', 'box', 'clean'])
+const notCarried: ReadonlySet<string> = new Set(['epoch', 'revision', 'complete', 'box', 'clean', 'secretsLost'])
 
 /** Whether a row of a table is whole. SQLite has no checksums of its own: what can be told is told from the content. */
-const whole: Readonly<Record<string, (row: Row) => boolean>> = {
+const whole: Readonly<Record<string, (row: Row, to: SealedDatabase) => boolean>> = {
   meta: ({ name }) => !notCarried.has(String(name)),
-  objects: ({ key, content, hash }) =>
-    parseKey(String(key)) !== undefined && hashOf(String(key) as Key, String(content)) === hash,
+  objects: ({ key, content, hash }, { seal }) => {
+    const row = { key: String(key), content: String(content), hash: String(hash) } as ObjectRow
+    // What was written plain is sealed when the new database is opened.
+    return parseKey(row.key) !== undefined && (wholeRow(seal, row) ?? plainRow(row)) !== undefined
+  },
   outbox: ({ report }) => isJson(report),
   outbox_parts: ({ content }) => isJson(content),
   pods: ({ status }) => isJson(status),
@@ -32,7 +36,7 @@ const whole: Readonly<Record<string, (row: Row) => boolean>> = {
  * Copies into `to` every row of `from` that can still be read, is whole, and is not there yet. Each table is read from
  * both ends, so that one damaged page in it costs little more than that page. Call it inside a transaction.
  */
-export function salvage(from: Database, to: Database): Salvage {
+export function salvage(from: Database, to: SealedDatabase): Salvage {
   const result: Salvage = { rows: {}, incomplete: [] }
   for (const table of tablesOf(to)) {
     const { taken, complete } = copy(from, to, table)
@@ -43,7 +47,7 @@ export function salvage(from: Database, to: Database): Salvage {
   return result
 }
 
-function copy(from: Database, to: Database, table: string): { taken: number; complete: boolean } {
+function copy(from: Database, to: SealedDatabase, table: string): { taken: number; complete: boolean } {
   const columns = commonColumns(from, to, table)
   if (columns.length === 0) return { taken: 0, complete: false }
   const list = columns.map((name) => `"${name}"`).join(', ')
@@ -53,7 +57,7 @@ function copy(from: Database, to: Database, table: string): { taken: number; com
   let taken = 0
   let broken = 0
   const put = (row: Row) => {
-    if (!isWhole(row)) broken += table === 'meta' ? 0 : 1
+    if (!isWhole(row, to)) broken += table === 'meta' ? 0 : 1
     else taken += inserted(() => statement.run(...columns.map((name) => row[name])).changes)
   }
   const select = `SELECT ${list} FROM "${table}"`

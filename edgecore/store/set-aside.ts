@@ -54,7 +54,7 @@ export function finishReplacing(path: string, aside: string): void {
 }
 
 /** A new name is on disk only when its folder is. */
-function syncFolder(dir: string): void {
+export function syncFolder(dir: string): void {
   const folder = openSync(dir, 'r')
   try {
     fsyncSync(folder)

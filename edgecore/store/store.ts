@@ -1,16 +1,17 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
 import { explain, UserError } from '@kedge/shared/errors'
 import { GroupCommit } from '@kedge/shared/group-commit'
 import type { Log } from '@kedge/shared/log'
-import type { Database } from '@kedge/shared/sqlite'
 import { type CommitInterval, CommitPace } from './commit-pace.ts'
-import { CorruptDatabase, closeQuietly, openDatabase } from './database.ts'
+import { CorruptDatabase, closeQuietly, openDatabase, type Seals } from './database.ts'
 import { diagnose, faultOfWriting, faultReason, StorageError, type StorageFault } from './faults.ts'
 import { openInMemory } from './memory.ts'
-import { setMeta } from './meta.ts'
+import { getMeta, setMeta } from './meta.ts'
 import { finishReplacement, replaceDamaged } from './replacement.ts'
+import { Seal, type SealedDatabase } from './seal.ts'
+import { loadSecretsKey, ownKeyFile, passingKey, readOwnKey, type SecretsKey } from './secrets-key.ts'
 import { watched } from './watched.ts'
 
 export { getMeta, setMeta } from './meta.ts'
@@ -24,6 +25,8 @@ export interface StoreOptions {
   claim?: (() => void) | undefined
   /** How far apart commits of `spaced` writes lie; `auto` unless given. */
   commitInterval?: CommitInterval | undefined
+  /** The file of the key for the values of Secrets; without it, one is made beside the database. */
+  secretsKeyFile?: string | undefined
   /** An error that its file gave before: it is replaced, whatever a check of it says now. */
   damaged?: unknown
   /** Milliseconds between two tries while the disk takes no write. */
@@ -49,9 +52,11 @@ const defaultRetryMs = 2000
  * - A store `inMemory` holds what the disk holds and takes no write.
  */
 export class Store {
-  readonly db: Database
+  readonly db: SealedDatabase
   readonly inMemory: boolean
   readonly path: string
+  /** Where the key lies that the values of Secrets are encrypted with. */
+  readonly secretsKey: Pick<SecretsKey, 'file' | 'handedIn'>
   /** Commits so far. */
   commits = 0
   readonly #options: StoreOptions
@@ -62,12 +67,14 @@ export class Store {
   #retry: NodeJS.Timeout | undefined
   #closed = false
 
-  private constructor(options: StoreOptions, db: Database, fault?: StorageFault) {
+  private constructor(options: StoreOptions, { db, key, seal }: Opened, fault?: StorageFault) {
     this.#options = options
     this.#pace = new CommitPace(options.commitInterval ?? 'auto')
     this.path = options.path
     this.inMemory = fault !== undefined
+    this.secretsKey = key
     this.db = watched(db, (error) => this.#met(error))
+    seal.onDamage = (error) => this.#met(error)
     this.#group = new GroupCommit({
       ...{ db, log: options.log },
       committed: () => this.#committed(),
@@ -85,13 +92,19 @@ export class Store {
     try {
       mkdirSync(dirname(path), { recursive: true })
       options.claim?.()
-      return new Store(options, openOrReplace(options))
+      return new Store(
+        options,
+        openWithKey(options, (seals) => openOrReplace(options, seals)),
+      )
     } catch (error) {
       const fault = diagnose(error, dirname(path))
       if (error instanceof UserError) throw error
       if (fault === undefined) throw new Error(`open the database ${path}`, { cause: error })
       log.error({ path, ...fault }, 'database cannot be written, read from memory')
-      return new Store(options, openInMemory(path, { now: clock.now(), log }), fault)
+      const key = passingKey(path, options.secretsKeyFile)
+      const seals = sealsOf(path, key)
+      const db = openInMemory(path, { now: clock.now(), seals, log })
+      return new Store(options, { db, key, seal: seals.seal }, fault)
     }
   }
 
@@ -181,7 +194,7 @@ export class Store {
     const reason = faultOfWriting(dirname(this.path))
     if (reason !== undefined) throw new StorageError({ reason, message: 'the disk takes no write' })
     try {
-      openDatabase(this.path, this.#options.log).close()
+      openWithKey(this.#options, (seals) => openDatabase(this.path, seals, this.#options.log)).db.close()
     } catch (error) {
       // A damaged one is replaced when the store is opened anew.
       if (faultReason(error) !== 'Corrupt') throw error
@@ -189,15 +202,40 @@ export class Store {
   }
 }
 
-function openOrReplace({ path, clock, log, damaged }: StoreOptions): Database {
+interface Opened {
+  db: SealedDatabase
+  key: SecretsKey
+  seal: Seal
+}
+
+function openWithKey(
+  options: Pick<StoreOptions, 'path' | 'secretsKeyFile' | 'log'>,
+  open: (seals: Seals) => SealedDatabase,
+): Opened {
+  const { path, secretsKeyFile, log } = options
+  const key = loadSecretsKey(path, secretsKeyFile, log)
+  const seals = sealsOf(path, key)
+  const db = open(seals)
+  // Nothing is left that only the key beside the database would open.
+  if (key.handedIn && getMeta(db, 'secretsKey') === seals.seal.id) rmSync(ownKeyFile(path), { force: true })
+  return { db, key, seal: seals.seal }
+}
+
+/** The key before is that beside the database, where another is handed in now. */
+function sealsOf(path: string, { key, handedIn }: SecretsKey): Seals {
+  const before = handedIn ? readOwnKey(path) : undefined
+  return { seal: new Seal(key), previous: before && new Seal(before) }
+}
+
+function openOrReplace({ path, clock, log, damaged }: StoreOptions, seals: Seals): SealedDatabase {
   finishReplacement(path, clock.now())
   try {
     if (damaged !== undefined && existsSync(path)) throw new CorruptDatabase('damaged', { cause: damaged })
-    return openDatabase(path, log)
+    return openDatabase(path, seals, log)
   } catch (error) {
     if (faultReason(error) !== 'Corrupt') throw error
     log.error({ path, reason: explain(error) }, 'database damaged')
-    replaceDamaged(path, { error, now: clock.now(), log })
-    return openDatabase(path, log)
+    replaceDamaged(path, { error, now: clock.now(), seals, log })
+    return openDatabase(path, seals, log)
   }
 }

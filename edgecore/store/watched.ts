@@ -6,7 +6,7 @@ const ways = ['run', 'get', 'all', 'iterate'] as const
  * The same database, which tells `onError` of every error of a statement prepared from now on, and throws it on. So what
  * is wrong with the file is noticed by whoever meets it first, however the caller takes it.
  */
-export function watched(db: Database, onError: (error: unknown) => void): Database {
+export function watched<D extends Database>(db: D, onError: (error: unknown) => void): D {
   const prepare = db.prepare.bind(db)
   db.prepare = ((sql: string) => {
     const statement = prepare(sql)

@@ -4,7 +4,7 @@ import { WantedSet } from '@kedge/cloudcore/sync/wanted'
 import { migrate } from '@kedge/edgecore/store/migrations'
 import { Objects } from '@kedge/edgecore/store/objects'
 import { PieceTable } from '@kedge/edgecore/store/pieces'
-import { keyBytes, Seal, withSeal } from '@kedge/edgecore/store/seal'
+import { keyBytes, Seal, type SealedDatabase, withSeal } from '@kedge/edgecore/store/seal'
 import { Conversation } from '@kedge/edgecore/sync/conversation'
 import { Holding } from '@kedge/edgecore/sync/holding'
 import type { SyncFrame } from '@kedge/edgecore/sync/receive'
@@ -32,14 +32,14 @@ export type Op =
   | { is: 'wait'; ms: number }
 
 /** One for all worlds, one after the other: to make a new one takes longer than most schedules. */
-const db = withSeal(new Database(':memory:'), new Seal(Buffer.alloc(keyBytes, 7)))
+const db: SealedDatabase = withSeal(new Database(':memory:'), new Seal(Buffer.alloc(keyBytes, 7)))
 migrate(db)
 const objects = new Objects(db)
 const pieces = new PieceTable(db)
 
 /** A database whose queue of writes the test commits, loses or fails by hand. */
 class HandStore {
-  readonly db = db
+  readonly db: SealedDatabase = db
   /** The digest of every set that was ever committed. */
   readonly held = new Set<Digest>([emptyDigest])
   #queue: { write: () => unknown; resolve: (value: never) => void; reject: (error: unknown) => void }[] = []
