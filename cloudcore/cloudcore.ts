@@ -8,6 +8,7 @@ import { Histogram, metricsText } from '@kedge/shared/metrics'
 import { isKey, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { openStatusServer } from '@kedge/shared/status-server'
+import type { IssuingSettings } from './identity/open-issuing.ts'
 import { Catalog } from './kube/catalog.ts'
 import { openKube } from './kube/client.ts'
 import { Counters } from './kube/counters.ts'
@@ -37,7 +38,7 @@ import { UploadSink } from './uploads/sink.ts'
 
 /** Settings that have a default here too. */
 type Optional = BrokerSettings &
-  Pick<CloudcoreSettings, 'deviceStatus' | 'discovered' | 'discoveredNamespace' | 'uploads'>
+  Pick<CloudcoreSettings, 'deviceStatus' | 'discovered' | 'discoveredNamespace' | 'uploads' | keyof IssuingSettings>
 
 export interface CloudcoreOptions {
   settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof Optional> & Partial<Optional>

@@ -11,15 +11,31 @@ import {
   port,
   text,
   url,
+  valueType,
 } from '@kedge/shared/setting-types'
 import { type Env, type Fault, program, type Values } from '@kedge/shared/settings'
+import { issuerForms, parseIssuer } from './identity/issuer-name.ts'
 
 export const defaultData = '/var/lib/kedge/cloudcore'
+/** In the folder `pki` of the embedded API. */
+export const caKeyName = 'ca.key'
 export const defaultMetricsAddress = '127.0.0.1:9091'
 
 /** Where the embedded API has its state, in the data folder. */
 export function apiServerDir(data: string): string {
   return join(data, 'apiserver')
+}
+
+/**
+ * What the keys of authorities are encrypted with: the file that is given; beside the embedded API one of its own. In a
+ * cluster they lie in a Secret, which the cluster guards, and are encrypted only where a file is given.
+ */
+export function caKeyPath(
+  settings: { caKeyFile?: string | undefined; data: string },
+  way: KubernetesWay,
+): string | undefined {
+  if (settings.caKeyFile !== undefined) return settings.caKeyFile
+  return way.is === 'standalone' ? join(apiServerDir(settings.data), 'pki', caKeyName) : undefined
 }
 
 /** The file that names the cloudcore which runs with a data folder. */
@@ -63,6 +79,24 @@ export const cloudcoreProgram = program({
     linkBrokerTlsCa: { type: path, help: 'The certificates that vouch for that broker, PEM' },
     linkBrokerTlsCert: { type: path, help: "cloudcore's own certificate there, PEM" },
     linkBrokerTlsKey: { type: path, help: 'Its key, PEM' },
+    linkTlsCert: {
+      type: path,
+      help: "cloudcore's certificate for the link with its chain, PEM, read again when it changes; made by the built-in authority unless given",
+    },
+    linkTlsKey: { type: path, help: 'Its key, PEM' },
+    issuer: {
+      type: valueType('ISSUER', issuerForms, parseIssuer),
+      default: 'built-in',
+      help: 'Who signs the certificates of nodes',
+    },
+    issuerRoots: {
+      type: path,
+      help: 'Further root certificates for nodes to trust, PEM: those of the issuer where it does not tell them itself',
+    },
+    caKeyFile: {
+      type: path,
+      help: 'The file with the key that the keys of authorities are encrypted with where they are kept, made when there is none',
+    },
     statusInterval: {
       type: duration,
       default: '10s',

@@ -1,16 +1,20 @@
+import { X509Certificate } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
+import { pinOf } from '@kedge/shared/identity/token'
 import type { Log } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
 import type { Kube } from '../kube/api.ts'
+import { collectionIn } from '../kube/paths.ts'
 import { WatchLoop } from '../kube/watch-loop.ts'
-import { type CaStore, caSecret, type Kept, type SecretCaStore, secretsPath } from './ca-store.ts'
+import { type CaStore, caSecret, type Kept, type SecretCaStore } from './ca-store.ts'
 import { certify, issue, makeAuthority, type Pair, type ServerNames } from './certificates.ts'
+import { home } from './home.ts'
 import type { Issuer, RenewalWindow, Signed, SignRequest } from './issuer.ts'
 import { publicKeyOf } from './public-key.ts'
-import { type CaState, firstState, pinOf, rootsOf, serverChainOf, windowOf, withoutEnded } from './rotation.ts'
+import { type CaState, firstState, rootsOf, serverChainOf, windowOf, withoutEnded } from './rotation.ts'
 import { nodeSubject } from './subject.ts'
 
 const day = 24 * 3600 * 1000
@@ -62,7 +66,7 @@ export class BuiltInCa implements Issuer {
 
   /** See `pinOf`: of the authority that signs now. */
   pin(): string {
-    return pinOf(this.#state.current.cert)
+    return pinOf(new X509Certificate(this.#state.current.cert))
   }
 
   /** A new key and certificate for cloudcore's end of the link, with the chain that follows it. */
@@ -146,7 +150,7 @@ export function followCa({ ca, store, kube, clock, log }: Following): Service {
     remove: putBack,
   }
   const selector = { fieldSelector: `metadata.name=${caSecret}` }
-  const loop = new WatchLoop({ kube, path: secretsPath, selector, sink, log, clock })
+  const loop = new WatchLoop({ kube, path: collectionIn('secrets', home), selector, sink, log, clock })
   loop.start()
   return loop
 }

@@ -3,6 +3,8 @@ import type { KubeObject } from '@kedge/shared/objects'
 import * as z from 'zod'
 import type { Kube } from '../kube/api.ts'
 import { hasCode } from '../kube/errors.ts'
+import { createAtHome, home, secretPath } from './home.ts'
+import { identityLabel } from './records.ts'
 import { CaState, rootsOf } from './rotation.ts'
 import { isSealed, type SealingKey, seal, unseal } from './sealed-key.ts'
 
@@ -22,10 +24,8 @@ export interface CaStore {
   write(state: CaState, version: string | undefined): Promise<Kept | undefined>
 }
 
-export const caNamespace = 'kedge'
 export const caSecret = 'kedge-ca'
-export const secretsPath = `/api/v1/namespaces/${caNamespace}/secrets`
-const secretPath = `${secretsPath}/${caSecret}`
+const caPath = secretPath(caSecret)
 const purpose = 'key of the certificate authority'
 
 const Content = z.object({
@@ -48,7 +48,7 @@ export class SecretCaStore implements CaStore {
 
   async read(): Promise<Kept | undefined> {
     try {
-      return this.parse(await this.#kube.get(secretPath))
+      return this.parse(await this.#kube.get(caPath))
     } catch (error) {
       if (hasCode(error, 404)) return undefined
       throw error
@@ -71,21 +71,14 @@ export class SecretCaStore implements CaStore {
     if (!isSealed(text)) return text
     if (this.#key !== undefined) return unseal(text, { key: this.#key, purpose })
     throw new UserError(
-      `the Secret ${caNamespace}/${caSecret} is sealed: give the key file it was sealed with (--ca-key-file)`,
+      `the Secret ${home}/${caSecret} is sealed: give the key file it was sealed with (--ca-key-file)`,
     )
   }
 
-  async write(state: CaState, version: string | undefined): Promise<Kept | undefined> {
-    if (version !== undefined) return this.#put(() => this.#kube.update(secretPath, this.#secret(state, version)))
-    const create = () => this.#kube.create(secretsPath, this.#secret(state))
-    try {
-      return await this.#put(create)
-    } catch (error) {
-      if (!hasCode(error, 404)) throw error
-    }
-    // What lies in the namespace can be made once the namespace is there.
-    await this.#makeNamespace()
-    return this.#put(create)
+  write(state: CaState, version: string | undefined): Promise<Kept | undefined> {
+    const secret = this.#secret(state, version)
+    if (version !== undefined) return this.#put(() => this.#kube.update(caPath, secret))
+    return this.#put(() => createAtHome(this.#kube, 'secrets', secret))
   }
 
   async #put(send: () => Promise<KubeObject>): Promise<Kept | undefined> {
@@ -97,23 +90,14 @@ export class SecretCaStore implements CaStore {
     }
   }
 
-  async #makeNamespace(): Promise<void> {
-    try {
-      const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: caNamespace } }
-      await this.#kube.create('/api/v1/namespaces', namespace)
-    } catch (error) {
-      if (!hasCode(error, 409)) throw error
-    }
-  }
-
   #secret(state: CaState, version?: string): KubeObject {
     const text = JSON.stringify(state)
     const kept = this.#key === undefined ? text : seal(text, { key: this.#key, purpose })
-    const labels = { 'kedge.io/identity': 'ca', 'app.kubernetes.io/part-of': 'kedge' }
+    const labels = { [identityLabel]: 'ca', 'app.kubernetes.io/part-of': 'kedge' }
     return {
       apiVersion: 'v1',
       kind: 'Secret',
-      metadata: { namespace: caNamespace, name: caSecret, labels, resourceVersion: version },
+      metadata: { namespace: home, name: caSecret, labels, resourceVersion: version },
       type: 'Opaque',
       data: { state: base64(kept), 'ca.crt': base64(rootsOf(state)) },
     }
@@ -135,5 +119,5 @@ function json(text: string): unknown {
 function damaged(why: string): UserError {
   const advice =
     'bring it back from a backup; without it, remove it to have a new authority made, and let every node join again'
-  return new UserError(`the Secret ${caNamespace}/${caSecret} cannot be used: ${why}: ${advice}`)
+  return new UserError(`the Secret ${home}/${caSecret} cannot be used: ${why}: ${advice}`)
 }

@@ -94,9 +94,3 @@ export function windowOf(state: CaState, node: string, leaf: string): RenewalWin
 function issuerOf(leaf: string): string {
   return new X509Certificate(leaf).issuer
 }
-
-/** base64url of the SHA-256 of the public key (DER, SPKI) of a certificate. */
-export function pinOf(cert: string): string {
-  const der = new X509Certificate(cert).publicKey.export({ type: 'spki', format: 'der' })
-  return createHash('sha256').update(der).digest('base64url')
-}
