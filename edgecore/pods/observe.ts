@@ -1,9 +1,10 @@
 import type { Key, KubeObject } from '@kedge/shared/objects'
 import type { Objects } from '../store/objects.ts'
 import type { PodRow } from '../store/pods.ts'
+import { type Admission, isRejection, type Rejection } from './admission.ts'
 import type { Images } from './images.ts'
 import type { Mounts } from './mounts.ts'
-import type { PodName, Runtime } from './runtime.ts'
+import type { PodName, Runtime, Sandbox } from './runtime.ts'
 import type { Failure, ImageState, Situation } from './situation.ts'
 import { readPod, type Wanted } from './spec.ts'
 import type { PodStatus } from './status.ts'
@@ -21,7 +22,11 @@ export interface Look {
 }
 
 export interface Observer {
-  objects: Objects
+  objects: Pick<Objects, 'get' | 'list'>
+  /** Who has room on this node; without it, everyone. */
+  admission?: Admission
+  /** Whether a pod is to be down for now. */
+  held?: (pod: PodName) => boolean
   runtime: Runtime
   images: Images
   mounts: Mounts
@@ -53,6 +58,7 @@ export async function observe(observer: Observer, { name, key, row, failures, ch
   const images = wanted === undefined ? new Map<string, ImageState>() : await imagesOf(observer, wanted, changed)
   // The engine comes last: what it says is what the plan is about.
   const seen = await runtime.list(name)
+  const rejection = wanted && held && rejectionOf(observer, { wanted, content: held.content, previous, seen })
   const ended = previous?.phase === 'Succeeded' ? 'succeeded' : previous?.phase === 'Failed' ? 'failed' : undefined
   const deadlineMs = wanted?.spec?.deadlineMs
   const startedAt = previous === undefined ? now() : corrected(Date.parse(previous.startTime))
@@ -61,6 +67,8 @@ export async function observe(observer: Observer, { name, key, row, failures, ch
     situation: {
       ...(wanted && { wanted }),
       ...(ended && { ended }),
+      ...(rejection && { rejection }),
+      ...(observer.held?.(name) && { held: true }),
       ...(deadlineMs !== undefined && { expiresAt: startedAt + deadlineMs }),
       ...{ seen, images, volumes, unconfigured: missing, failures, unsupported, now: now() },
     },
@@ -68,6 +76,23 @@ export async function observe(observer: Observer, { name, key, row, failures, ch
     ...(held && { content: held.content }),
     ...(previous && { previous }),
   }
+}
+
+interface Candidate {
+  wanted: Wanted
+  content: KubeObject
+  previous: PodStatus | undefined
+  seen: readonly Sandbox[]
+}
+
+/** Why the node does not take the pod: asked once, before anything is made of it, and remembered in its status. */
+function rejectionOf({ admission }: Observer, { wanted, content, previous, seen }: Candidate): Rejection | undefined {
+  const { phase, reason = '', message = '' } = previous ?? {}
+  if (phase === 'Failed' && isRejection(reason)) return { reason, message }
+  const known = previous !== undefined || seen.some(({ pod }) => pod.uid === wanted.uid)
+  if (wanted.refusal !== undefined || (wanted.deletion !== undefined && !known)) return undefined
+  const ended = phase === 'Failed' || phase === 'Succeeded'
+  return admission?.judge({ uid: wanted.uid, content, known, ended })
 }
 
 /** The pod with what its engine has against it. */

@@ -51,6 +51,7 @@ function steps(situation: Situation): Step[] {
     own.sandboxes.flatMap((one) => stopping(one, graceMs ?? one.graceMs, situation.now))
   if (deletion) return down(deletion.graceMs)
   if (spec === undefined) return []
+  if (situation.held) return down()
   return fateOf(spec, own, situation) === 'open' ? upward(wanted, spec, own, situation) : down()
 }
 

@@ -9,6 +9,7 @@ import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import { PodStatuses } from '../store/pods.ts'
 import type { Store } from '../store/store.ts'
+import { Admission, type Room } from './admission.ts'
 import { Images } from './images.ts'
 import { Mounts } from './mounts.ts'
 import type { PodName, Runtime } from './runtime.ts'
@@ -17,7 +18,8 @@ import { PodWorker } from './worker.ts'
 
 export interface PodsOptions {
   store: Store
-  objects: Objects
+  /** What this node should run. */
+  objects: Pick<Objects, 'get' | 'list'>
   outbox: Outbox
   clock: Clock
   log: Log
@@ -32,6 +34,12 @@ export interface PodsOptions {
    * for not being in it.
    */
   verified: () => boolean
+  /** What the node has to give; without it everyone is let in. */
+  room?: () => Room
+  /** Whether a pod is none of the cloud's: for taking it down nothing has to be verified. */
+  isLocal?: (pod: PodName) => boolean
+  /** Told of a pod of which nothing is left. */
+  forgotten?: (pod: PodName) => void
 }
 
 export interface Pods extends Service {
@@ -39,6 +47,12 @@ export interface Pods extends Service {
   wake(keys: readonly Key[]): void
   /** Resolves once every pod is as far as it can get by itself: what remains waits for time or for someone else. */
   settled(): Promise<void>
+  /** Takes a pod down, by its grace, and keeps it down until `release`, in this run of edgecore. */
+  hold(pod: PodName): void
+  /** Lets a pod that was held come up again, in a new sandbox. */
+  release(pod: PodName): void
+  /** The images of the pods. */
+  readonly images: Images
 }
 
 const retryMs = 5000
@@ -54,7 +68,9 @@ class PodManager implements Pods {
   readonly #options: PodsOptions
   readonly #scheduler: Scheduler
   readonly #mounts: Mounts
-  readonly #images: Images
+  readonly images: Images
+  readonly #admission: Admission | undefined
+  readonly #held = new Set<string>()
   readonly #statuses: PodStatuses
   readonly #verified: () => boolean
   readonly #workers = new Map<string, PodWorker>()
@@ -69,9 +85,10 @@ class PodManager implements Pods {
     this.#options = options
     this.#scheduler = scheduler
     this.#mounts = new Mounts(dataDir)
-    this.#images = new Images(runtime, clock)
+    this.images = new Images(runtime, clock)
     this.#statuses = new PodStatuses(store.db)
     this.#verified = options.verified
+    this.#admission = options.room && this.#admit(options.room)
     this.#unwatch = runtime.watch((pod) => this.#wake(pod))
     for (const { key } of options.objects.list('pods')) this.#wake(nameOf(key))
     this.#sweep()
@@ -87,6 +104,26 @@ class PodManager implements Pods {
     }
     if (referred.size > 0) this.#wakeReferring(referred)
     if (!this.#sweptVerified && this.#verified()) this.#sweep()
+  }
+
+  hold(pod: PodName): void {
+    this.#held.add(idOf(pod))
+    this.#wake(pod)
+  }
+
+  release(pod: PodName): void {
+    if (this.#held.delete(idOf(pod))) this.#wake(pod)
+  }
+
+  /** Who was reported to have been taken up, and not to have ended, is in. */
+  #admit(room: () => Room): Admission {
+    const running = new Set(this.#statuses.all().flatMap(({ uid, status }) => (hasEnded(status) ? [] : [uid])))
+    const { objects } = this.#options
+    const admitted = objects
+      .list('pods')
+      .flatMap(({ content }) => (running.has(content.metadata.uid ?? '') ? [content] : []))
+    const wanted = () => new Set(objects.list('pods').map(({ key }) => idOf(nameOf(key))))
+    return new Admission({ admitted, wanted, room })
   }
 
   async settled(): Promise<void> {
@@ -107,7 +144,7 @@ class PodManager implements Pods {
 
   #wake({ namespace, name }: PodName): void {
     if (this.#stopped) return
-    const pod = `${namespace}/${name}`
+    const pod = idOf({ namespace, name })
     let worker = this.#workers.get(pod)
     if (worker === undefined) {
       worker = this.#hire({ namespace, name })
@@ -117,17 +154,22 @@ class PodManager implements Pods {
   }
 
   #hire(name: PodName): PodWorker {
-    const { store, objects, outbox, clock, log, runtime, hostIP } = this.#options
+    const { store, objects, outbox, clock, log, runtime, hostIP, isLocal } = this.#options
     return new PodWorker(name, {
       ...{ store, objects, outbox, clock, log, runtime, hostIP },
       statuses: this.#statuses,
-      images: this.#images,
+      images: this.images,
+      ...(this.#admission && { admission: this.#admission }),
+      held: (pod) => this.#held.has(idOf(pod)),
       mounts: this.#mounts,
       scheduler: this.#scheduler,
-      verified: this.#verified,
+      verified: () => this.#verified() || isLocal?.(name) === true,
       now: () => clock.now(),
       ...(clock.corrected && { corrected: (time: number) => clock.corrected?.(time) ?? time }),
-      gone: (worker) => this.#workers.delete(worker.pod),
+      gone: (worker) => {
+        this.#workers.delete(worker.pod)
+        this.#options.forgotten?.(worker.name)
+      },
     })
   }
 
@@ -176,6 +218,14 @@ class PodManager implements Pods {
 
 function nameOf(key: Key): PodName {
   return must(parseKey(key), `a pod in the key ${key}`)
+}
+
+function idOf({ namespace, name }: PodName): string {
+  return `${namespace}/${name}`
+}
+
+function hasEnded({ phase }: Record<string, unknown>): boolean {
+  return phase === 'Succeeded' || phase === 'Failed'
 }
 
 function parse(pod: string): PodName {

@@ -1,3 +1,4 @@
+import type { Rejection } from './admission.ts'
 import type { Container, Sandbox } from './runtime.ts'
 import type { Wanted, WantedContainer, WantedSpec } from './spec.ts'
 
@@ -17,6 +18,10 @@ export interface Situation {
   failures: ReadonlyMap<string, Failure>
   /** The end that was already reported: a pod that has ended never runs again, whatever the engine forgot. */
   ended?: 'succeeded' | 'failed'
+  /** The node did not take it: it has failed and nothing is made of it. */
+  rejection?: Rejection
+  /** It is taken down, and brought up again once it is no longer held. */
+  held?: boolean
   /** When the pod's `activeDeadlineSeconds` are over, in ms since the epoch. */
   expiresAt?: number
   /** What the pod asks for that Kedge does not do, each by name; the pod runs without it. */
@@ -90,7 +95,8 @@ export function staysDown(spec: WantedSpec, wanted: WantedContainer, container: 
 export type Fate = 'open' | 'succeeded' | 'failed'
 
 /** Whether the pod has come to its end, by what its containers did and the restart policy. */
-export function fateOf(spec: WantedSpec, own: Own, { ended, expiresAt, now }: Situation): Fate {
+export function fateOf(spec: WantedSpec, own: Own, { ended, rejection, expiresAt, now }: Situation): Fate {
+  if (rejection !== undefined) return 'failed'
   if (ended !== undefined) return ended
   if (expiresAt !== undefined && expiresAt <= now) return 'failed'
   const pasts = spec.containers.map((wanted) => ({ wanted, ...pastOf(own, wanted.name) }))

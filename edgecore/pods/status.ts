@@ -46,7 +46,9 @@ export function podStatus(input: StatusInput): PodStatus {
   const { wanted, situation, previous, hostIP, runtime } = input
   const own = ownOf(situation)
   const fate = wanted.spec ? fateOf(wanted.spec, own, situation) : 'open'
-  const statuses = (wanted.spec?.containers ?? []).map((container) => ({
+  // Of a pod that the node did not take there are no containers.
+  const listed = situation.rejection ? [] : (wanted.spec?.containers ?? [])
+  const statuses = listed.map((container) => ({
     kind: container.kind,
     status: containerStatus({
       container,
@@ -85,6 +87,7 @@ function before({ previous }: StatusInput, { name, kind }: WantedContainer): { p
 /** What the status says in words: why it was refused, ended or is held up, else what everyone should know. */
 function saying({ wanted, situation, runtime }: StatusInput, fate: Fate): { reason?: string; message?: string } {
   const { volumes, expiresAt, now } = situation
+  if (situation.rejection) return situation.rejection
   if (wanted.refusal) return wanted.refusal
   if (fate === 'failed' && expiresAt !== undefined && expiresAt <= now) {
     return { reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' }
