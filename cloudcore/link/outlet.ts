@@ -15,6 +15,9 @@ export interface OutletOptions {
 /** Bytes that may wait for one node: two times what a session has on its way at most. */
 const maxQueued = 16 * 1024 * 1024
 
+/** Bytes that may be with the socket before the next packet has to wait: what it takes before it asks for a pause. */
+const enough = 16 * 1024
+
 /** What a socket knows of the bytes that have left it. */
 interface Sending extends Duplex {
   bytesWritten?: number
@@ -23,13 +26,14 @@ interface Sending extends Duplex {
 }
 
 /**
- * The way to one connected node. One packet at a time is with the socket, the rest waits here: so a node that does not
- * read costs a bounded number of bytes, and nobody else any time.
+ * The way to one connected node. Little is with the socket, the rest waits here: so a node that does not read costs a
+ * bounded number of bytes, and nobody else any time. Yet more than one packet: aedes tells of each that it has gone in a
+ * later turn of the event loop, and in a busy cloudcore such turns take a while.
  */
 export class Outlet {
   readonly #options: OutletOptions
   readonly #queue = new OutQueue(maxQueued)
-  /** Bytes of the packet that is with the socket. */
+  /** Bytes that are with the socket. */
   #sending = 0
   /** Packets handed to the socket so far. */
   #handed = 0
@@ -50,7 +54,7 @@ export class Outlet {
 
   send(frame: DownFrame): void {
     if (!this.#queue.push(frame)) return this.#options.cut(`more than ${maxQueued} bytes wait for it`)
-    if (this.#sending === 0) this.#next()
+    this.#next()
   }
 
   begin(talk: string): void {
@@ -60,22 +64,28 @@ export class Outlet {
   /** Cuts the connection when not a byte has left it since the last look, although some should have. */
   look(): void {
     const { bytesWritten, writableLength, _handle } = this.#options.client.conn as Sending
-    const progress = `${this.#handed} ${bytesWritten} ${writableLength} ${_handle?.writeQueueSize}`
+    const progress = `${this.#handed} ${this.#sending} ${bytesWritten} ${writableLength} ${_handle?.writeQueueSize}`
     const stuck = this.#sending > 0 && progress === this.#progress
     this.#progress = progress
     if (stuck) this.#options.cut(`it has not read for a while, ${this.bytes} bytes wait for it`)
   }
 
   #next(): void {
+    while (this.#sending < enough) {
+      const payload = this.#queue.shift()
+      if (payload === undefined) return
+      this.#hand(payload)
+    }
+  }
+
+  #hand(payload: Buffer): void {
     const { client, traffic } = this.#options
-    const payload = this.#queue.shift()
-    if (payload === undefined) return
-    this.#sending = payload.length
+    this.#sending += payload.length
     this.#handed++
     const topic = linkTopic(client.id, 'down')
     const packet = { cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false } as const
     client.publish(packet, () => {
-      this.#sending = 0
+      this.#sending -= payload.length
       if (client.closed) return
       traffic.count(client.id, 'sent', payload.length)
       this.#next()

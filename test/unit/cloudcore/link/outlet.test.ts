@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { Outlet } from '@kedge/cloudcore/link/outlet'
 import { Traffic } from '@kedge/cloudcore/link/traffic'
+import type { Frame } from '@kedge/shared/frames'
 import type { Client } from 'aedes'
 import { expect, test } from 'vitest'
 import { same } from '../../../contract/link/cloud.ts'
@@ -16,24 +18,40 @@ function open() {
   return { outlet, conn, client, taken, traffic, cuts }
 }
 
-test('one packet at a time is with the socket, and counts once it has gone', () => {
+/** A frame of some kilobytes: what does not compress. */
+function large(revision: number): Frame<'same'> {
+  return { ...same(revision), talk: randomBytes(6000).toString('hex') }
+}
+
+test('small packets go to the socket together, and count once they have gone', () => {
   const { outlet, taken, traffic } = open()
   for (const revision of [1, 2, 3]) outlet.send(same(revision))
-  expect(taken).toHaveLength(1)
+  expect(taken).toHaveLength(3)
   expect(traffic.sent).toBe(0)
   const before = outlet.bytes
   taken[0]?.done()
-  expect(taken).toHaveLength(2)
   expect(traffic.sent).toBe(taken[0]?.payload.length)
   expect(outlet.bytes).toBe(before - traffic.sent)
 })
 
+test('what the socket has no room for waits until something has gone', () => {
+  const { outlet, taken } = open()
+  for (let revision = 0; revision < 10; revision++) outlet.send(large(revision))
+  const first = taken.length
+  expect(first).toBeGreaterThan(1)
+  expect(first).toBeLessThan(10)
+  for (let gone = 0; gone < 10; gone++) taken[gone]?.done()
+  expect(taken).toHaveLength(10)
+  expect(outlet.bytes).toBe(0)
+})
+
 test('nothing goes to a connection that has ended', () => {
   const { outlet, client, taken } = open()
-  for (const revision of [1, 2]) outlet.send(same(revision))
+  for (let revision = 0; revision < 10; revision++) outlet.send(large(revision))
+  const before = taken.length
   client.closed = true
   taken[0]?.done()
-  expect(taken).toHaveLength(1)
+  expect(taken).toHaveLength(before)
 })
 
 test('a connection that nothing leaves is cut at the second look', () => {
@@ -54,7 +72,7 @@ test('a connection that something leaves is not cut, however slowly', () => {
     conn._handle.writeQueueSize -= 100
   }
   for (let round = 0; round < 10; round++) {
-    taken.at(-1)?.done()
+    taken[round]?.done()
     outlet.look()
   }
   expect(cuts).toEqual([])
