@@ -3,12 +3,17 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
 import mqttPacket from 'mqtt-packet'
 import { codeOf, explain, UserError } from './errors.ts'
+import type { HalfOpenBounds } from './half-open.ts'
+import { boundHalfOpen } from './half-open-sockets.ts'
 import type { Log } from './log.ts'
 import { deliverOnce } from './mqtt-deliver-once.ts'
 import type { Service } from './service.ts'
+import { sourceOf } from './source-address.ts'
 
 /** Connections that may wait to be taken: after a restart all devices, or all nodes, come back at once. */
 const backlog = 4096
+/** Milliseconds for a TLS handshake. */
+const handshakeTimeout = 10_000
 
 export interface BrokerOptions {
   host: string
@@ -16,8 +21,8 @@ export interface BrokerOptions {
   port: number
   /** The flag that chooses another port, for the message when this one is taken. */
   portFlag: string
-  /** Larger packets close the connection, in bytes. */
-  maxPacketBytes: number
+  /** Larger packets close the connection, in bytes; a function decides for each connection. */
+  maxPacketBytes: number | ((socket: Socket) => number)
   /** Who may connect, publish and subscribe. */
   hooks: Pick<AedesOptions, 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>
   /**
@@ -25,8 +30,14 @@ export interface BrokerOptions {
    * measures the time, not the progress: on a slow link a large packet takes longer.
    */
   drainTimeout?: number
-  /** TLS in place of plain TCP. */
+  /** TLS in place of plain TCP; 1.2 and up. */
   tls?: TlsOptions | undefined
+  /** Bounds connections until `admitted` is called for them; unbounded unless given. */
+  halfOpen?: HalfOpenBounds | undefined
+  /** Milliseconds until a connection must have said CONNECT; 30 s unless given. */
+  connectTimeout?: number
+  /** A connection that ended before it was served: a handshake that failed, or one too many. */
+  onTurnedAway?: (source: string, why: 'handshake' | 'half-open', reason: string) => void
   /** Runs before the first client is served. */
   prepare?: (aedes: Aedes) => Promise<void>
   log: Log
@@ -35,6 +46,10 @@ export interface BrokerOptions {
 export interface Broker extends Service {
   readonly aedes: Aedes
   readonly port: number
+  /** A connection has shown who it is: it no longer counts as half open. */
+  admitted(socket: unknown): void
+  /** With TLS: what connections from now on are shown. */
+  setSecureContext(options: TlsOptions): void
 }
 
 /**
@@ -47,7 +62,8 @@ export interface Broker extends Service {
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { host, port, portFlag, maxPacketBytes, hooks, drainTimeout = 5000, tls, log } = options
   mqttPacket.writeToStream.cacheNumbers = false
-  const aedes = await Aedes.createBroker({ concurrency: 0, drainTimeout, queueLimit: 1000, ...hooks })
+  const { connectTimeout = 30_000 } = options
+  const aedes = await Aedes.createBroker({ concurrency: 0, drainTimeout, queueLimit: 1000, connectTimeout, ...hooks })
   deliverOnce(aedes)
   await options.prepare?.(aedes).catch((error: unknown) => {
     aedes.close()
@@ -60,10 +76,15 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     socket.setNoDelay(true)
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
-    capPackets(aedes.handle(socket), maxPacketBytes)
+    capPackets(aedes.handle(socket), typeof maxPacketBytes === 'number' ? maxPacketBytes : maxPacketBytes(socket))
   }
-  const server = tls === undefined ? createServer(serve) : createTlsServer(tls, serve)
-  server.on('tlsClientError', (error: Error) => log.debug({ reason: explain(error) }, 'connection refused'))
+  const secure = tls && createTlsServer({ minVersion: 'TLSv1.2', handshakeTimeout, ...tls }, serve)
+  const server = secure ?? createServer(serve)
+  const admitted = boundHalfOpen(server, options)
+  secure?.on('tlsClientError', (error, socket) => {
+    log.debug({ reason: explain(error) }, 'connection refused')
+    options.onTurnedAway?.(sourceOf(socket.remoteAddress), 'handshake', explain(error))
+  })
   const taken = await listen(server, { host, port, portFlag }).catch((error: unknown) => {
     // Its heartbeat would keep a program alive that has failed to start.
     aedes.close()
@@ -81,6 +102,8 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
   return {
     aedes,
     port: taken,
+    admitted,
+    setSecureContext: (context) => secure?.setSecureContext(context),
     stop: () => {
       stopped ??= stop()
       return stopped
