@@ -3,6 +3,7 @@ import { explain } from '@kedge/shared/errors'
 import { readCertificates } from '@kedge/shared/identity/certificate'
 import type { Enrolled, EnrolUp, RefusalCode, Refused } from '@kedge/shared/identity/enrol'
 import type { Log } from '@kedge/shared/log'
+import type { CsrVerdict } from './csr-policy.ts'
 import { FairWork } from './fair-work.ts'
 import { type Issuer, IssuerRefusal } from './issuer.ts'
 import { barred, joined, renewed } from './issuing.ts'
@@ -13,10 +14,7 @@ import { isSame, judgeToken, unknownToken } from './tokens.ts'
 import { WrongTokens } from './wrong-tokens.ts'
 
 /** Judges a certificate request for a node, and tells its key. */
-export type JudgeCsr = (
-  csr: string,
-  node: string,
-) => Promise<{ ok: true /** SHA-256 of the SPKI, base64url. */; key: string } | { ok: false; reason: string }>
+export type JudgeCsr = (csr: string, node: string) => CsrVerdict | Promise<CsrVerdict>
 
 export interface EnrolmentOptions {
   registry: Pick<Registry, 'node' | 'changeToken' | 'changeNode'>
@@ -42,6 +40,8 @@ export interface Caller {
   source: string
   /** The certificate that it has proved to hold; none joins. */
   node?: { name: string; serial: string } | undefined
+  /** Why the certificate that it has shown is not good for a renewal. */
+  unfit?: { code: RefusalCode; reason: string } | undefined
 }
 
 export type Enrolment = Omit<Enrolled, 'is' | 'broker'>
@@ -158,8 +158,12 @@ export class Enroller {
     return 'is' in record ? record : { node, key: judged.key, record }
   }
 
-  async #renew({ source, node: holder }: Caller, { csr, secret }: EnrolUp & { is: 'renew' }): Promise<EnrolResult> {
+  async #renew(
+    { source, node: holder, unfit }: Caller,
+    { csr, secret }: EnrolUp & { is: 'renew' },
+  ): Promise<EnrolResult> {
     const { registry, judgeCsr, clock, log, grace } = this.#options
+    if (unfit !== undefined) return refused(unfit.code, unfit.reason)
     if (holder === undefined) return refused('csr-invalid', 'a renewal needs the certificate that the node has')
     const { name: node, serial } = holder
     const known = registry.node(node)

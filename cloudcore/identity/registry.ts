@@ -71,7 +71,13 @@ export class Registry implements Service {
       readyNow = resolve
     })
     this.#loop = new WatchLoop({
-      ...{ kube, log, clock, path: collectionIn('secrets', home), selector: { labelSelector: identityLabel } },
+      ...{
+        kube,
+        log,
+        clock,
+        path: collectionIn('secrets', home),
+        selector: { labelSelector: `${identityLabel} in (token,node)` },
+      },
       sink: {
         trim: (secret) => secret,
         put: (secret) => this.#set(secret.metadata.name, secret),
