@@ -18,6 +18,7 @@ import { type Devices, startDevices } from './devices/host.ts'
 import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
 import { CloudLink } from './link/link.ts'
 import { type EdgeParts, edgeMetrics } from './metrics.ts'
+import { PodControl } from './node/pod-control.ts'
 import { type Pods, startPods } from './pods/pods.ts'
 import { systemScheduler } from './pods/scheduler.ts'
 import { SimulatedRuntime } from './pods/simulated.ts'
@@ -147,7 +148,6 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const devices = add(
       await startDevices({ ...common, host, port, mqtt: settings, dmi, uploads, random, ...driverOptions(settings) }),
     )
-    add(await openControl({ path: controlPath(data), devices, log }))
     const pods = add(
       startPods({
         ...common,
@@ -157,6 +157,8 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
         verified: () => holding.complete,
       }),
     )
+    const control = new PodControl({ objects, runtime, pods })
+    add(await openControl({ path: controlPath(data), devices, pods: control, log }))
     const care = add(startOutboxCare(common))
     add(reportDiscovered({ ...common, devices }))
     const nodeStatus = add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))

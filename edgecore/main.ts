@@ -17,6 +17,9 @@ await runProgram('edgecore', async () => {
   if (command === 'twin') return twin(rest)
   if (command === 'method') return method(rest)
   if (command === 'discover') return discover(rest)
+  if (command === 'logs') return logs(rest)
+  if (command === 'exec') return exec(rest)
+  if (command === 'restart') return restart(rest)
   keepHeapSmall()
   const settings = await loadSettings(edgecoreProgram)
   if (settings === undefined) return
@@ -67,11 +70,8 @@ async function get(argv: string[]): Promise<void> {
 
 async function twin(argv: string[]): Promise<void> {
   const { twin } = await import('./cli/twin.ts')
-  const stopping = new AbortController()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
-  process.stdout.on('error', () => stopping.abort())
   const write = (text: string) => void process.stdout.write(text)
-  await twin(argv, { env: process.env, write, signal: stopping.signal })
+  await twin(argv, { env: process.env, write, signal: untilNobodyReads() })
 }
 
 async function method(argv: string[]): Promise<void> {
@@ -87,4 +87,28 @@ async function discover(argv: string[]): Promise<void> {
   process.stdout.on('error', () => {})
   process.stderr.write(note)
   process.stdout.write(out)
+}
+
+async function logs(argv: string[]): Promise<void> {
+  const { logs } = await import('./cli/logs.ts')
+  const write = (text: string) => void process.stdout.write(text)
+  await logs(argv, { env: process.env, write, signal: untilNobodyReads(), now: Date.now() })
+}
+
+async function exec(argv: string[]): Promise<void> {
+  const { exec } = await import('./cli/exec.ts')
+  process.exitCode = await exec(argv, { env: process.env, terminal: process })
+}
+
+async function restart(argv: string[]): Promise<void> {
+  const { restart } = await import('./cli/restart.ts')
+  process.stdout.write(await restart(argv, process.env))
+}
+
+/** Aborts when the person at the terminal ends the command, or whoever reads its output does. */
+function untilNobodyReads(): AbortSignal {
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+  process.stdout.on('error', () => stopping.abort())
+  return stopping.signal
 }

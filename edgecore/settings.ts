@@ -46,6 +46,7 @@ export const edgecoreProgram = program({
   usage: [
     'edgecore get KIND [NAME]     reads what this node holds; edgecore get --help tells more',
     'edgecore twin get|set|watch  works with the twins of its devices; edgecore twin --help tells more',
+    'edgecore logs|exec|restart POD  logs, a command, a restart of a pod here; each has its --help',
     'edgecore discover            writes manifests for devices that announce themselves; edgecore discover --help tells more',
     'edgecore method list|call    works with the methods of its devices; edgecore method --help tells more',
   ],

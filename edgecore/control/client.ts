@@ -34,6 +34,24 @@ export async function* follow(data: string, path: string, signal: AbortSignal): 
   }
 }
 
+/** Text that edgecore sends, until it or `signal` ends it. Throws a `UserError` with the reason when it refuses. */
+export async function* stream(data: string, path: string, signal: AbortSignal): AsyncGenerator<string> {
+  const response = await call(data, { method: 'GET', path }, undefined)
+  signal.addEventListener('abort', () => response.destroy(), { once: true })
+  response.setEncoding('utf8')
+  if (response.statusCode !== 200) {
+    let text = ''
+    for await (const chunk of response) text += chunk
+    const { reason } = JSON.parse(text) as { reason?: string }
+    throw new UserError(reason ?? `edgecore answers ${response.statusCode}`)
+  }
+  try {
+    for await (const chunk of response) yield chunk
+  } catch (error) {
+    if (!signal.aborted) throw new UserError('edgecore ended before all was told', { cause: error })
+  }
+}
+
 function call(
   data: string,
   { method, path }: { method: string; path: string },

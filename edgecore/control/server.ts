@@ -6,11 +6,15 @@ import { readBody } from '@kedge/shared/http-body'
 import type { Log } from '@kedge/shared/log'
 import type { Service } from '@kedge/shared/service'
 import type { Devices } from '../devices/host.ts'
+import type { PodControl } from '../node/pod-control.ts'
+import { servePods } from './pod-routes.ts'
 
 export interface ControlOptions {
   /** Of a Unix socket. */
   path: string
   devices: Pick<Devices, 'ask' | 'discovered' | 'listen' | 'methods'>
+  /** Without it nothing is answered about pods. */
+  pods?: PodControl
   log: Log
 }
 
@@ -23,7 +27,8 @@ const maxUnread = 1024 * 1024
  * The way for commands on this node (`edgecore twin …`) into the edgecore that runs: HTTP over a Unix socket that only
  * its user may open. `POST /twins/<namespace>/<name>/update` and `…/get` take and answer what the topics of that device
  * take and answer; `GET /methods/<namespace>/<name>` lists the methods of that device; `GET
- * /discovered?namespace=…` has manifests for the devices that are announced on the local broker; `GET /documents` streams a line of JSON for every change of a twin, `{device, document}`.
+ * /discovered?namespace=…` has manifests for the devices that are announced on the local broker; `GET /documents` streams a line of JSON for every change of a twin,
+ * `{device, document}`. What concerns pods is in `pod-routes.ts`.
  */
 export async function openControl(options: ControlOptions): Promise<Service> {
   const { path, log } = options
@@ -63,7 +68,9 @@ function removeOld(path: string): void {
 }
 
 async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { pathname, searchParams } = new URL(request.url ?? '', 'http://edgecore')
+  const url = new URL(request.url ?? '', 'http://edgecore')
+  const { pathname, searchParams } = url
+  if (options.pods && (await servePods({ control: options.pods, request, response, url }))) return
   if (request.method === 'GET' && pathname === '/documents') return documents(options, response)
   if (request.method === 'GET' && pathname === '/discovered') {
     return answer(response, 200, { proposals: options.devices.discovered(searchParams.get('namespace') || 'default') })
