@@ -11,9 +11,9 @@ import { collectionIn } from '../kube/paths.ts'
 import { WatchLoop } from '../kube/watch-loop.ts'
 import { type CaStore, caSecret, type Kept, type SecretCaStore } from './ca-store.ts'
 import { certify, issue, makeAuthority, type Pair, type ServerNames } from './certificates.ts'
+import { readCsr } from './csr.ts'
 import { home } from './home.ts'
 import type { Issuer, RenewalWindow, Signed, SignRequest } from './issuer.ts'
-import { publicKeyOf } from './public-key.ts'
 import { type CaState, firstState, rootsOf, serverChainOf, windowOf, withoutEnded } from './rotation.ts'
 import { nodeSubject } from './subject.ts'
 
@@ -52,7 +52,7 @@ export class BuiltInCa implements Issuer {
   async sign({ csr, node, days }: SignRequest): Promise<Signed> {
     const wish = { subject: nodeSubject(node), days, usage: 'client' as const, backdated }
     const { current } = this.#state
-    const leaf = await certify(current, this.#clock.now(), { ...wish, publicKey: await publicKeyOf(csr) })
+    const leaf = await certify(current, this.#clock.now(), { ...wish, publicKey: readCsr(csr).spki })
     return { chain: leaf }
   }
 
