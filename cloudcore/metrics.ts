@@ -119,6 +119,11 @@ export function cloudMetrics(parts: CloudParts): (Metric | HistogramMetric)[] {
       'Reports left to come again, as their nodes had too many undecided',
       () => inbox.counts.untaken,
     ),
+    counter(
+      'kedge_cloud_reports_refused_total',
+      'Reports refused for good, with the reason',
+      () => inbox.counts.refused,
+    ),
     single(
       { name: 'kedge_cloud_reports_pending', help: 'Reports that Kubernetes has not decided on', type: 'gauge' },
       () => {

@@ -7,6 +7,7 @@ export const counterHelp = {
   conflicts: 'Writes repeated because someone else had written',
   retries: 'Writes repeated after trouble',
   refused: 'Reports refused for good',
+  unheard: 'Reports of nodes that also spoke of what is not their own, which was left out',
   obsolete: 'Reports about objects that are gone',
   gaps: 'Events of reports that an edge had to drop',
   leases: 'Leases renewed',

@@ -28,6 +28,8 @@ export interface DiscoveredSettings {
 
 /** Where the ConfigMaps with proposals are. */
 const home = 'kedge'
+/** Devices that one node may have made by announcing them, with `accept`. */
+const mostAccepted = 2000
 /** The key in them. */
 export const manifestsKey = 'devices.yaml'
 
@@ -59,8 +61,15 @@ export class DiscoveredWriter implements Service {
   async #pass(node: string): Promise<Pass<Answer>> {
     const announcements = this.#newest.get(node)
     if (announcements === undefined) return { wrote: false, result: accepted }
+    const { counters } = this.#parts
     const { is, namespace } = this.#parts.discovered
-    const manifests = manifestsOf(proposalsOf(announcements, { nodeName: node, namespace, ...this.#there(node) }))
+    const there = this.#there(node)
+    const proposals = proposalsOf(announcements, { nodeName: node, namespace, ...there })
+    if (is === 'accept' && there.known.size + proposals.length > mostAccepted) {
+      counters.add('refused')
+      return { wrote: false, result: refused(`${node} has announced more than ${mostAccepted} devices`) }
+    }
+    const manifests = manifestsOf(proposals)
     try {
       if (is === 'accept') await this.#make(node, manifests)
       else await this.#propose(node, manifests)

@@ -1,9 +1,10 @@
-import { isKey, type Key, type KubeObject, keyOf } from '@kedge/shared/objects'
+import type { Key, KubeObject } from '@kedge/shared/objects'
 import type { EventReport } from '@kedge/shared/reports'
 import type { Service } from '@kedge/shared/service'
 import { type Answer, accepted, refused } from './answer.ts'
 import { hasCode, isRefusal } from './errors.ts'
 import { eventNamespace, eventObject } from './event-object.ts'
+import { Departed, nodeItself, referenceTo, subjectClaimed } from './event-subject.ts'
 import { KeyedWorker, type Pass } from './keyed-worker.ts'
 import { eventsPath, objectPath } from './paths.ts'
 import { nodeOf } from './trim.ts'
@@ -14,10 +15,18 @@ interface Said {
   report: EventReport
 }
 
-/** Writes what happens at the edge as Events, each once: its name is its id. */
+/**
+ * Writes what happens at the edge as Events, each once: its name is its id.
+ *
+ * Invariants:
+ * - an Event names only what is the reporting node's: itself, or what is or was bound to it;
+ * - what is gone, and perhaps was another's, is spoken of on the node: nothing is lost, and no namespace is written to that
+ *   the node has no pod or device in.
+ */
 export class EventWriter implements Service {
   readonly #parts: WriterParts
   readonly #said = new Map<string, Said>()
+  readonly #departed = new Departed()
   readonly #worker: KeyedWorker<Answer>
 
   constructor(parts: WriterParts) {
@@ -32,6 +41,11 @@ export class EventWriter implements Service {
     return this.#worker.run(key).finally(() => this.#said.delete(key))
   }
 
+  /** A pod or a device is gone. */
+  gone(key: Key, object: KubeObject): void {
+    this.#departed.remember(key, object)
+  }
+
   stop(): Promise<void> {
     return this.#worker.stop()
   }
@@ -40,8 +54,8 @@ export class EventWriter implements Service {
     const said = this.#said.get(key)
     if (said === undefined) return { wrote: false, result: accepted }
     const { node, report } = said
-    const foreign = await this.#foreign(node, report)
-    return foreign === undefined ? this.#create(node, report) : this.#refuse(foreign)
+    const own = await this.#own(node, report)
+    return typeof own === 'string' ? this.#refuse(own) : this.#create(node, own)
   }
 
   async #create(node: string, report: EventReport): Promise<Pass<Answer>> {
@@ -64,19 +78,21 @@ export class EventWriter implements Service {
     return { wrote: false, result: refused(reason) }
   }
 
-  /** Why the node has no word in this; undefined when it has, or when what it speaks of is gone. */
-  async #foreign(node: string, { regarding }: EventReport): Promise<string | undefined> {
-    const { kind, namespace, name } = regarding
-    if (kind === 'Node') return name === node ? undefined : `node ${name} is not the node that reports`
-    if (kind !== 'Pod' && kind !== 'Device')
-      return `a node reports events of its pods, devices and itself, not of a ${kind}`
-    const key = keyOf(kind === 'Pod' ? 'pods' : 'devices', namespace ?? '', name)
-    if (!isKey(key)) return `regarding: ${namespace}/${name} is not the name of a ${kind}`
+  /** The report about what it may be about, or why the node has no word in this. */
+  async #own(node: string, report: EventReport): Promise<EventReport | string> {
+    const claimed = subjectClaimed(node, report)
+    if (claimed.is === 'refused') return claimed.reason
+    if (claimed.is === 'node') return { ...report, regarding: claimed.regarding }
+    const { key, uid } = claimed
     const object = await this.#find(key)
-    const bound = nodeOf(object)
-    return object === undefined || bound === node
-      ? undefined
-      : `${kind} ${namespace}/${name} is bound to ${bound ?? 'no node'}`
+    if (object !== undefined && (uid ?? object.metadata.uid) === object.metadata.uid) {
+      const bound = nodeOf(object)
+      if (bound !== node) return `${key} is bound to ${bound ?? 'no node'}, not to ${node}`
+      return { ...report, regarding: referenceTo(key, object.metadata.uid) }
+    }
+    if (this.#departed.of(key, uid) === node) return { ...report, regarding: referenceTo(key, uid) }
+    const message = `${key}, which is gone: ${report.message}`.slice(0, 1024)
+    return { ...report, regarding: nodeItself(node), message }
   }
 
   /** Pods of other nodes are not in the catalog: only the server can say that one is gone. */

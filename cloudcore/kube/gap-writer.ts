@@ -49,6 +49,8 @@ export class GapWriter implements Service {
       if (answer.is === 'refused') return { wrote, result: answer }
       wrote = true
     }
+    // A node names its lanes itself: what is told is not remembered.
+    if (gaps?.wanted.size === 0) this.#gaps.delete(key)
     return { wrote, result: accepted }
   }
 

@@ -120,8 +120,10 @@ export class StatusWriter implements Service {
 
   #changed(change: CatalogChange): void {
     this.#parts.freshest.caughtUp(change)
-    const { key, after } = change
+    const { key, before, after } = change
     const isReported = key.startsWith('pods/') || key.startsWith('devices/')
+    if (isReported && before !== undefined && before.metadata.uid !== after?.metadata.uid)
+      this.#events.gone(key, before)
     if (isReported && after !== undefined && hasLost(change)) this.#ask(key, after)
   }
 

@@ -12,6 +12,7 @@ import { type Written, writeObject } from '../kube/status-patch.ts'
 import { isEdgeNode } from '../kube/trim.ts'
 import { answerOf, type WriterParts, workerOptions } from '../kube/writer-parts.ts'
 import { Leases } from './leases.ts'
+import { heard } from './node-claims.ts'
 import { lostReady, newNode, nodeStatus, readyByLink, relabelled } from './node-object.ts'
 import { type NodePlan, nodePlan, withTaint } from './node-plan.ts'
 import type { Presence } from './presence.ts'
@@ -66,6 +67,8 @@ export class NodeKeeper implements Service {
   /** The newest report of each node, and whether Kubernetes has it. */
   readonly #reports = new Map<string, { report: NodeReport; written: boolean }>()
   readonly #timers = new Map<string, NodeJS.Timeout>()
+  /** What each node last said and was not heard on. */
+  readonly #unheard = new Map<string, string>()
   #unsubscribe: () => void = () => {}
   #stopped = false
 
@@ -96,8 +99,26 @@ export class NodeKeeper implements Service {
 
   /** What a node says of itself; registers it the first time. */
   report(node: string, report: NodeReport): Promise<Answer> {
-    this.#reports.set(node, { report, written: false })
+    const { report: own, unheard } = heard(report, (name) => name !== node && this.#isNode(name))
+    this.#tellUnheard(node, unheard.join(', '))
+    this.#reports.set(node, { report: own, written: false })
     return this.#worker.run(node)
+  }
+
+  #isNode(name: string): boolean {
+    return this.#parts.freshest.get(nodeKey(name)) !== undefined
+  }
+
+  /** Said once for each thing, counted each time. */
+  #tellUnheard(node: string, unheard: string): void {
+    const before = this.#unheard.get(node) ?? ''
+    if (unheard === '') this.#unheard.delete(node)
+    else this.#unheard.set(node, unheard)
+    if (unheard === '') return
+    this.#parts.counters.add('unheard')
+    if (unheard === before) return
+    const told = unheard.slice(0, 1024)
+    this.#parts.log.warn({ node, unheard: told }, 'node speaks of what is not its own: left out')
   }
 
   async stop(): Promise<void> {

@@ -19,6 +19,8 @@ export interface InboxOptions {
   send: (node: string, frame: Frame<'answered'>) => void
   /** Reports of one node that may be undecided at once; what comes beyond is not taken, and the edge sends it again. */
   mostPending?: number
+  /** Milliseconds of a clock that is never set; the process's own unless given. */
+  monotonic?: () => number
   log: Log
 }
 
@@ -28,6 +30,9 @@ const defaultMost = 4000
 const eventsAtOnce = 16
 /** An event that Kubernetes does not decide on in this time, in milliseconds, no longer holds up others. */
 const eventPatience = 10_000
+/** Refusals of one node that are logged one by one in a minute; the rest are counted with the next. */
+const toldAtOnce = 10
+const tellEvery = 60_000
 /** Milliseconds that the answer to an event waits for others to share its frame. */
 const answerLater = 25
 
@@ -59,8 +64,10 @@ export class Inbox {
   readonly #events = new Turns({ limit: eventsAtOnce, patience: eventPatience })
   /** Undecided reports by node. */
   readonly #pending = new Map<string, number>()
-  /** Reports received, and those of them that were not taken. */
-  readonly counts = { received: 0, untaken: 0 }
+  /** Refusals of a node that were told since `since`, and those that were not. */
+  readonly #told = new Map<string, { since: number; told: number; untold: number }>()
+  /** Reports received, and those of them that were not taken, or refused. */
+  readonly counts = { received: 0, untaken: 0, refused: 0 }
 
   constructor(options: InboxOptions) {
     this.#options = options
@@ -116,8 +123,26 @@ export class Inbox {
 
   #refuse(asker: Asker, reason: string): void {
     const { node, ref } = asker
-    this.#options.log.warn({ node, seq: ref[0], reason }, 'report refused')
+    this.counts.refused += 1
+    this.#tellRefused(node, { seq: ref[0], reason })
     this.#answer(asker).refused.push({ ref, reason })
+  }
+
+  /** A node that does nothing but say what is refused fills no log. */
+  #tellRefused(node: string, about: { seq: number; reason: string }): void {
+    const now = this.#options.monotonic?.() ?? performance.now()
+    const known = this.#told.get(node)
+    const isNew = known === undefined || now - known.since >= tellEvery
+    const told = isNew ? { since: now, told: 0, untold: 0 } : known
+    this.#told.set(node, told)
+    if (told.told >= toldAtOnce) {
+      told.untold += 1
+      return
+    }
+    told.told += 1
+    const more = isNew ? (known?.untold ?? 0) : 0
+    const reason = about.reason.slice(0, 512)
+    this.#options.log.warn({ node, seq: about.seq, reason, ...(more > 0 ? { more } : {}) }, 'report refused')
   }
 
   /** The answer frame being filled for a node; it goes out at the end of this turn of the event loop, or a bit later. */

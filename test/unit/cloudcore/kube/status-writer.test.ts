@@ -240,20 +240,59 @@ const event: EventReport = {
 
 test('an event is written once, however often it is said, and also when its pod has gone', async () => {
   const rig = await writerRig()
+  const { uid } = await pod(rig)
+  await rig.kube.delete(`${pods}/web`, { gracePeriodSeconds: 0 })
+  await eventually(() => rig.catalog.get('pods/default/web') === undefined)
   let faults = 1
   rig.server.fault = ({ method, path }) =>
     method === 'POST' && path.endsWith('/events') && faults-- > 0 ? { is: 'lose-answer' } : undefined
-  expect(await rig.writer.accept('edge-1', event)).toEqual(accepted)
-  expect(await rig.writer.accept('edge-1', event)).toEqual(accepted)
+  const ofWeb = { ...event, regarding: { ...event.regarding, uid } }
+  expect(await rig.writer.accept('edge-1', ofWeb)).toEqual(accepted)
+  expect(await rig.writer.accept('edge-1', ofWeb)).toEqual(accepted)
   const { items } = await rig.kube.list(inDefault('events'))
   expect(items).toEqual([
     expect.objectContaining({
       reason: 'BackOff',
       source: { component: 'kedge-pods', host: 'edge-1' },
       firstTimestamp: '2023-11-14T22:13:20Z',
-      involvedObject: expect.objectContaining({ kind: 'Pod', name: 'web' }),
+      involvedObject: expect.objectContaining({ kind: 'Pod', name: 'web', uid }),
     }),
   ])
+})
+
+test.each([
+  ['a pod that nobody knows', { kind: 'Pod', namespace: 'kube-system', name: 'etcd', uid: 'u' }],
+  ["another node's pod that is gone", { kind: 'Pod', namespace: 'default', name: 'web' }],
+  ['a device that nobody knows', { kind: 'Device', namespace: 'kube-system', name: 'lamp' }],
+  ['the node, in a namespace', { kind: 'Node', namespace: 'kube-system', name: 'edge-2', uid: 'of-another' }],
+])('an event about %s is told of the node that says it, and written nowhere else', async (_, about) => {
+  const rig = await writerRig()
+  const { uid } = await pod(rig)
+  await rig.kube.delete(`${pods}/web`, { gracePeriodSeconds: 0 })
+  await eventually(() => rig.catalog.get('pods/default/web') === undefined)
+  const regarding = { apiVersion: 'example.com/v1', ...about, uid: about.uid ?? uid }
+  expect(await rig.writer.accept('edge-2', { ...event, regarding })).toEqual(accepted)
+  const { items } = await rig.kube.list('/api/v1/events')
+  expect(items).toMatchObject([{ metadata: { namespace: 'default' } }])
+  expect(items[0]).toMatchObject({ involvedObject: { apiVersion: 'v1', kind: 'Node', name: 'edge-2', uid: 'edge-2' } })
+})
+
+test.each(['cloudcore', 'UPPER', 'a b', ''])('an event that says it comes from "%s" is refused', async (by) => {
+  const rig = await writerRig()
+  const regarding = { apiVersion: 'v1', kind: 'Node', name: 'edge-1' }
+  expect(await rig.writer.accept('edge-1', { ...event, regarding, by })).toMatchObject({ is: 'refused' })
+})
+
+test("a node's claim to a pod by another's uid changes nothing", async () => {
+  const rig = await writerRig()
+  const theirs = await pod(rig)
+  const { metadata } = await rig.kube.create(pods, podOn('edge-2', 'mine'))
+  await eventually(() => rig.catalog.get('pods/default/mine'))
+  const claim = { ...theirs, name: 'mine', stopped: true, status: { phase: 'Failed' } }
+  expect(await rig.writer.accept('edge-2', claim)).toEqual(accepted)
+  expect((await rig.kube.get(`${pods}/web`)).status?.phase).not.toBe('Failed')
+  expect((await rig.kube.get(`${pods}/mine`)).metadata.uid).toBe(metadata.uid)
+  expect(writesTo(rig, 'pods')).toEqual([])
 })
 
 test.each([

@@ -76,3 +76,19 @@ test('takes no more of one node than it can hold, and takes them again later', a
   inbox.receive('edge-1', reports(...many(10)))
   expect(inbox.pending).toBe(10)
 })
+
+test('a node that does nothing but say what is refused is counted, and does not fill the log', () => {
+  const lines: Record<string, unknown>[] = []
+  let now = 0
+  const log = { ...silentLog, warn: (line: Record<string, unknown>) => void lines.push(line) } as typeof silentLog
+  const sink = { accept: () => new Promise<never>(() => undefined) }
+  const inbox = new Inbox({ sink, send: () => undefined, monotonic: () => now, log })
+  const bad = reports(...Array.from({ length: 50 }, () => ({ is: 'nonsense' })))
+  inbox.receive('edge-1', bad)
+  inbox.receive('edge-2', reports({ is: 'nonsense' }))
+  expect([inbox.counts.refused, lines.filter(({ node }) => node === 'edge-1').length]).toEqual([51, 10])
+  expect(lines.filter(({ node }) => node === 'edge-2')).toHaveLength(1)
+  now = 60_000
+  inbox.receive('edge-1', reports({ is: 'nonsense' }))
+  expect(lines.at(-1)).toMatchObject({ node: 'edge-1', more: 40 })
+})
