@@ -1,0 +1,122 @@
+import type { PodName, Sandbox } from '../runtime.ts'
+import { methods } from './api.ts'
+import { type Container, type ContainerStatus, containerState } from './api-container.ts'
+import { type PodSandbox, sandboxState } from './api-sandbox.ts'
+import { type CriClient, isGone } from './client.ts'
+import { sandboxesOf } from './listing.ts'
+import { labels, manager } from './names.ts'
+
+/**
+ * What the engine holds of ours. Its lists are short; what only a call for each container tells (times, exit code,
+ * addresses) is asked for once and remembered, as it does not change while the state does not.
+ *
+ * Invariant: nothing is remembered that the engine could not tell again.
+ */
+export class View {
+  readonly #client: CriClient
+  readonly #statuses = new Map<string, ContainerStatus>()
+  readonly #ips = new Map<string, readonly string[]>()
+  readonly #owners = new Map<string, PodName>()
+  readonly #stopping = new Map<string, number>()
+
+  constructor(client: CriClient) {
+    this.#client = client
+  }
+
+  /** Everything that is ours, or that of one pod name. */
+  async list(pod?: PodName): Promise<Sandbox[]> {
+    const label_selector = {
+      [labels.manager]: manager,
+      ...(pod && { [labels.podName]: pod.name, [labels.podNamespace]: pod.namespace }),
+    }
+    const filter = { label_selector }
+    const [{ items: sandboxes }, { containers }] = await Promise.all([
+      this.#client.call(methods.listSandboxes, { filter }),
+      this.#client.call(methods.listContainers, { filter }),
+    ])
+    if (pod === undefined) this.#forgetOthers(new Set([...sandboxes, ...containers].map(({ id }) => id)))
+    for (const one of [...sandboxes, ...containers]) this.own(one.id, ownerOf(one.labels))
+    await Promise.all([...sandboxes.map((one) => this.#address(one)), ...containers.map((one) => this.#look(one))])
+    const { statuses, ips, stopping } = { statuses: this.#statuses, ips: this.#ips, stopping: this.#stopping }
+    return sandboxesOf({ sandboxes, containers, statuses, ips, stopping })
+  }
+
+  /** Whose sandbox or container that is, if it is ours. */
+  owner(id: string): PodName | undefined {
+    return this.#owners.get(id)
+  }
+
+  own(id: string, pod: PodName): void {
+    if (!this.#owners.has(id)) this.#owners.set(id, { namespace: pod.namespace, name: pod.name })
+  }
+
+  /** Something happened to it: the next look asks again. */
+  expire(id: string): void {
+    this.#statuses.delete(id)
+  }
+
+  /** It was asked to end and will be killed at `until`, or (undefined) nobody waits for that any more. */
+  stop(id: string, until: number | undefined): void {
+    if (until === undefined) this.#stopping.delete(id)
+    else this.#stopping.set(id, until)
+  }
+
+  until(id: string): number | undefined {
+    return this.#stopping.get(id)
+  }
+
+  async #look({ id, state, created_at }: Container): Promise<void> {
+    const known = this.#statuses.get(id)
+    if (known?.state === state && state !== containerState.created) return
+    if (state === containerState.created) {
+      const nothing = { started_at: 0, finished_at: 0, exit_code: 0, reason: '', message: '', labels: {} }
+      this.#statuses.set(id, { id, metadata: undefined, state, created_at, ...nothing })
+      return
+    }
+    const status = await this.status(id)
+    if (status === undefined) this.#statuses.delete(id)
+    else this.#statuses.set(id, status)
+  }
+
+  /** What the engine says of a container now, or undefined when there is none. */
+  async status(id: string): Promise<ContainerStatus | undefined> {
+    try {
+      return (await this.#client.call(methods.containerStatus, { container_id: id })).status
+    } catch (error) {
+      if (isGone(error)) return undefined
+      throw error
+    }
+  }
+
+  /** Whether the engine's lists have that container or sandbox running now. */
+  async runs(id: string): Promise<boolean> {
+    const status = await this.status(id)
+    if (status !== undefined) return status.state === containerState.running
+    const { items } = await this.#client.call(methods.listSandboxes, { filter: { id } })
+    return items.some(({ state }) => state === sandboxState.ready)
+  }
+
+  async #address({ id, state }: PodSandbox): Promise<void> {
+    if (this.#ips.has(id) || state !== sandboxState.ready) return
+    try {
+      const { status } = await this.#client.call(methods.sandboxStatus, { pod_sandbox_id: id })
+      const { ip = '', additional_ips = [] } = status?.network ?? {}
+      this.#ips.set(
+        id,
+        [ip, ...additional_ips.map((one) => one.ip)].filter((one) => one !== ''),
+      )
+    } catch (error) {
+      if (!isGone(error)) throw error
+    }
+  }
+
+  #forgetOthers(ids: ReadonlySet<string>): void {
+    for (const map of [this.#statuses, this.#ips, this.#owners, this.#stopping]) {
+      for (const id of map.keys()) if (!ids.has(id)) map.delete(id)
+    }
+  }
+}
+
+export function ownerOf(found: Readonly<Record<string, string>>): PodName {
+  return { namespace: found[labels.podNamespace] ?? '', name: found[labels.podName] ?? '' }
+}
