@@ -7,11 +7,13 @@ import { sendAtOnce } from '@kedge/shared/mqtt-no-delay'
 import { sleep } from '@kedge/shared/service'
 import { linkFilter, linkTopic, parseLinkTopic } from '@kedge/shared/topics'
 import mqtt, { type ISubscriptionGrant, type MqttClient } from 'mqtt'
+import type { Barred } from '../identity/issuing.ts'
 import type { BrokerAccess } from './broker-access.ts'
 import { Gate } from './gate.ts'
 import type { Link, LinkEvents } from './link.ts'
 import type { Rate } from './token-bucket.ts'
 import { Traffic } from './traffic.ts'
+import { TurnedAway } from './turned-away.ts'
 
 export interface ExternalLinkOptions {
   broker: BrokerAccess
@@ -20,6 +22,8 @@ export interface ExternalLinkOptions {
   /** A draw from [0, 1). */
   random: () => number
   log: Log
+  /** Why a node is to be treated as not there; undefined when it is welcome. */
+  barred?: (node: string) => Barred | undefined
   /** How fast nodes may begin conversations; see `gate.ts`. */
   admission?: Rate
   /** Seconds: a broker that is gone without a word is noticed within one and a half times this. */
@@ -47,6 +51,9 @@ const maxUnsent = 128 * 1024 * 1024
 export class ExternalLink implements Link {
   readonly traffic = new Traffic()
   readonly port = undefined
+  readonly secure = undefined
+  readonly enrolling = 0
+  readonly turnedAway: TurnedAway
   readonly #options: ExternalLinkOptions
   readonly #gate: Gate
   readonly #stopping = new AbortController()
@@ -62,6 +69,7 @@ export class ExternalLink implements Link {
   constructor(options: ExternalLinkOptions) {
     this.#options = options
     const { events, clock, log, admission } = options
+    this.turnedAway = new TurnedAway(log)
     this.#gate = new Gate({
       ...{ events, clock, log, admission, traffic: this.traffic },
       askAll: (node) => this.send(node, { is: 'tell', what: 'all' }),
@@ -84,7 +92,7 @@ export class ExternalLink implements Link {
 
   send(node: string, frame: DownFrame): void {
     const client = this.#client
-    if (client === undefined) return
+    if (client === undefined || this.#options.barred?.(node) !== undefined) return
     const bytes = encodeFrame(frame)
     if (this.#unsent + bytes.length > maxUnsent) return this.#stuck(client)
     this.#unsent += bytes.length
@@ -93,6 +101,19 @@ export class ExternalLink implements Link {
       this.#unsent -= bytes.length
       if (!error) this.traffic.count(node, 'sent', bytes.length)
     })
+  }
+
+  /** That broker keeps the connections of the nodes. */
+  connectionOf(): undefined {
+    return undefined
+  }
+
+  prolong(): void {}
+
+  /** Something else is known of a node: one that is barred now is no longer there, one that is welcome begins anew. */
+  look(node: string): void {
+    if (this.#isBarred(node)) this.#gate.present(node, false)
+    else if (this.#up && !this.#gate.isUp(node)) this.#askAll(node)
   }
 
   async stop(): Promise<void> {
@@ -174,6 +195,7 @@ export class ExternalLink implements Link {
     const parsed = parseLinkTopic(topic)
     if (parsed === undefined) return
     const { node, channel } = parsed
+    if (this.#isBarred(node)) return
     if (channel === 'up') {
       if (!retained) this.#gate.take(node, payload)
       return
@@ -181,6 +203,14 @@ export class ExternalLink implements Link {
     const present = payload.toString() === '1'
     if (!retained) this.#gate.present(node, present)
     if (present === retained) this.#askAll(node)
+  }
+
+  #isBarred(node: string): boolean {
+    const bar = this.#options.barred?.(node)
+    if (bar === undefined) return false
+    const kind = bar.code === 'node-locked' ? 'locked' : 'revoked'
+    this.turnedAway.tell(kind, node, 'node refused', { node, reason: bar.reason })
+    return true
   }
 
   #askAll(node: string): void {
