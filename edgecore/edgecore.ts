@@ -19,9 +19,8 @@ import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
 import { CloudLink } from './link/link.ts'
 import { type EdgeParts, edgeMetrics } from './metrics.ts'
 import { PodControl } from './node/pod-control.ts'
+import { openRuntime, type RuntimeSettings } from './pods/open-runtime.ts'
 import { type Pods, startPods } from './pods/pods.ts'
-import { systemScheduler } from './pods/scheduler.ts'
-import { SimulatedRuntime } from './pods/simulated.ts'
 import { allReported, reportsOn } from './reports/again.ts'
 import { careForBudget } from './reports/budget-care.ts'
 import { reportDiscovered } from './reports/discovered.ts'
@@ -64,7 +63,8 @@ export interface EdgecoreOptions {
       >
     > &
     CloudAccessSettings &
-    LocalBrokerSettings
+    LocalBrokerSettings &
+    RuntimeSettings
   clock: Clock
   /** A draw from [0, 1). */
   random: () => number
@@ -141,7 +141,8 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     conditions.add(() => clockCondition(clock))
     const common = { conditions, store, objects, outbox, clock, log, nodeName: settings.nodeName }
 
-    const runtime = await SimulatedRuntime.open({ store, clock, scheduler: systemScheduler, bootId: bootId() })
+    const runtime = await openRuntime(settings, { store, clock, log, bootId: bootId() })
+    add({ stop: async () => runtime.close() })
     const { mqttHost: host, dmiSocket, data, uploads } = settings
     const port = before?.mqttPort ?? settings.mqttPort
     const dmi = dmiSocket ? { socket: dmiSocket, data } : undefined

@@ -32,6 +32,11 @@ const dmiSocket = valueType('PATH', 'the path of a Unix socket, auto or off', (t
   return text === 'auto' ? text : text ? resolve(text) : undefined
 })
 
+const socket = valueType('SOCKET', 'unix:// and the absolute path of a Unix socket', (text) => {
+  const found = text.startsWith('unix://') ? text.slice('unix://'.length) : text
+  return found.startsWith('/') ? found : undefined
+})
+
 const commitInterval = valueType('DURATION', 'a duration such as 0s, 200ms or 5s, or auto', (text) =>
   text === 'auto' ? text : parseDuration(text),
 )
@@ -119,10 +124,15 @@ export const edgecoreProgram = program({
       help: 'Take what is published on $hw/events/upload/#, SYS/dis/upload_records and +/user/# to the cloud, stored and forwarded; cloudcore needs --uploads, too',
     },
     runtime: {
-      type: oneOf(['simulated']),
-      default: 'simulated',
-      help: 'What runs the containers; simulated reports as a real engine would and starts nothing',
+      type: oneOf(['auto', 'cri', 'simulated']),
+      default: 'auto',
+      help: 'What runs the containers. auto, cri: containerd 1.6 or newer or CRI-O, waited for while it is away; simulated reports as a real engine would and starts nothing',
     },
+    runtimeEndpoint: {
+      type: socket,
+      help: 'Socket of the container engine, unix:///run/containerd/containerd.sock; without it the usual places are looked at: /run/containerd, /run/crio, k3s, MicroK8s',
+    },
+    podLogs: { type: path, default: '/var/log/pods', help: 'Where the container engine writes the logs of pods' },
     outboxBytes: {
       type: bytes,
       default: '256Mi',

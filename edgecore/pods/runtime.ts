@@ -97,6 +97,9 @@ export interface Runtime {
 
   /** Calls `changed` when something happened to a pod's containers by itself. Call what it returns to end that. */
   watch(changed: (pod: PodName) => void): () => void
+
+  /** Lets go of the engine for good; what runs goes on. */
+  close(): void
 }
 
 /** An engine's refusal that has a name of its own in Kubernetes: the reason of the Event and of the waiting state. */

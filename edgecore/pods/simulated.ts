@@ -212,6 +212,10 @@ export class SimulatedRuntime implements Runtime {
     }
   }
 
+  close(): void {
+    this.#cancel()
+  }
+
   #container(id: string): ContainerRow {
     const row = this.#rows.get(id)
     if (row?.is !== 'container') throw new Error(`there is no container ${id}`)

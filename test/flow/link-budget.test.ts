@@ -21,7 +21,7 @@ test('when the bytes of the day are spent, alarms and control go at once, and st
   const cloud = `mqtt://127.0.0.1:${fleet.cloud.linkPort}`
   const local = { data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null }
   const edge = await startEdgecore({
-    settings: { ...local, nodeName: 'edge-1', cloud, linkBudget: 30_000 },
+    settings: { ...local, runtime: 'simulated', nodeName: 'edge-1', cloud, linkBudget: 30_000 },
     ...{ clock: systemClock, random: Math.random, log: silentLog },
   })
   onTestFinished(() => edge.stop())

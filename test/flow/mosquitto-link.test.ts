@@ -45,6 +45,7 @@ async function startEdge(cloud: string) {
     settings: {
       ...{ nodeName: 'edge-1', cloud, data: tempDir(), mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null },
       cloudPasswordFile: passwordFile('edge-1'),
+      runtime: 'simulated',
     },
     ...common,
   })

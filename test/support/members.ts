@@ -105,12 +105,15 @@ export async function startEdge({
   if (form === 'here') {
     const { log, lines } = heard('edgecore')
     const edgecore = await startEdgecore({
-      settings: { nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null, uploads, dmiSocket },
+      settings: {
+        ...{ nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null, uploads, dmiSocket },
+        runtime: 'simulated',
+      },
       ...{ clock: systemClock, random: Math.random, log },
     })
     return { lines, mqttPort: edgecore.mqttPort, pid: undefined, stop: () => edgecore.stop(), kill: cannotKill }
   }
-  const toCloud = cloud === undefined ? [] : ['--cloud', cloud]
+  const toCloud = cloud === undefined ? [] : ['--cloud', cloud, ...(cloud.startsWith('mqtt:') ? ['--cloud-plain'] : [])]
   const flags = ['--node-name', nodeName, '--data', data, '--mqtt-port', '0', ...toCloud]
   if (uploads) flags.push('--uploads')
   if (dmiSocket !== null) flags.push('--dmi-socket', dmiSocket)

@@ -100,6 +100,7 @@ export class Edge extends Program {
       'node-name': nodeName,
       'mqtt-port': mqttPort,
       'dmi-socket': dmiSocket,
+      runtime: 'simulated',
       cloud,
       ...settings,
     })
