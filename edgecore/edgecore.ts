@@ -15,6 +15,8 @@ import { openControl } from './control/server.ts'
 import { blame } from './devices/drivers/blame.ts'
 import { driverOptions } from './devices/drivers/named.ts'
 import { type Devices, startDevices } from './devices/host.ts'
+import type { IdentityKeeper } from './identity/keeper.ts'
+import { openKeeper } from './identity/open.ts'
 import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
 import { CloudLink } from './link/link.ts'
 import { type EdgeParts, edgeMetrics } from './metrics.ts'
@@ -215,6 +217,8 @@ interface CloudOptions {
 
 export interface Cloud extends Service {
   readonly link: CloudLink
+  /** Looks after the node's certificate, where it has one. */
+  readonly keeper: IdentityKeeper | undefined
   readonly budget: LinkBudget | undefined
   readonly inSync: boolean
   start(): void
@@ -237,6 +241,7 @@ function openCloud({
 }: CloudOptions): Cloud {
   const run = randomUUID().slice(0, 8)
   let talks = 0
+  const keeper = openKeeper({ settings, conditions, clock, log, send: (frame) => link.send(frame) })
   const conversation = new Conversation({
     holding,
     send: (frame) => link.send(frame),
@@ -249,6 +254,7 @@ function openCloud({
     },
     newTalk: () => talkName(run, ++talks),
     version,
+    ...(keeper && { trust: () => keeper.trust }),
     clock,
     log,
   })
@@ -278,7 +284,11 @@ function openCloud({
     node: settings.nodeName,
     access: cloudAccess(settings),
     ...(settings.cloudKeepAlive === undefined ? {} : { keepAlive: settings.cloudKeepAlive }),
-    onUp: begin,
+    ...(keeper && { open: (signal) => keeper.open(signal), onRefused: () => keeper.refused() }),
+    onUp: () => {
+      keeper?.up()
+      begin()
+    },
     onDown: () => {
       conversation.down()
       drain.down()
@@ -286,7 +296,8 @@ function openCloud({
     onFrame: (frame: DownFrame) => {
       if (frame.is === 'answered' && frame.now !== undefined) clock.cloudSays(frame.now)
       if (frame.is === 'answered') drain.answered(frame)
-      else if (frame.is === 'renewed' || frame.is === 'identity') return
+      else if (frame.is === 'renewed') keeper?.answered(frame)
+      else if (frame.is === 'identity') keeper?.told(frame)
       else if (frame.is !== 'tell') conversation.receive(frame)
       else if (frame.what === 'node') nodeStatus.again()
       else if (frame.what === 'state') reportAgain(frame.keys ?? allReported(known))
@@ -302,9 +313,11 @@ function openCloud({
     budget?.tick()
     conversation.tick()
     drain.tick()
+    keeper?.tick()
   }, 1000)
   return {
     link,
+    keeper,
     budget: budget?.budget,
     get inSync() {
       return conversation.inSync

@@ -1,12 +1,15 @@
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join as joinPath } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { systemClock } from '@kedge/shared/clock'
+import { explain, UserError } from '@kedge/shared/errors'
 import { loadSettings } from '@kedge/shared/load-settings'
 import { openLog } from '@kedge/shared/log'
 import { holdPidFile, type PidFile } from '@kedge/shared/pid-file'
 import { dieLoudly, runProgram, untilSignal } from '@kedge/shared/program'
 import { version } from '@kedge/shared/version'
 import type { RunningEdgecore } from './edgecore.ts'
+import { settledNode } from './identity/settle.ts'
 import { edgecoreProgram } from './settings.ts'
 import { handedInKey } from './store/secrets-key.ts'
 
@@ -17,19 +20,21 @@ await runProgram('edgecore', async () => {
   if (command === 'twin') return twin(rest)
   if (command === 'method') return method(rest)
   if (command === 'discover') return discover(rest)
+  if (command === 'join') return join(rest)
   if (command === 'logs') return logs(rest)
   if (command === 'exec') return exec(rest)
   if (command === 'restart') return restart(rest)
   keepHeapSmall()
-  const settings = await loadSettings(edgecoreProgram)
-  if (settings === undefined) return
+  const given = await loadSettings(edgecoreProgram)
+  if (given === undefined) return
+  const settings = settledNode(given)
   const secretsKeyFile = handedInKey(settings.secretsKeyFile, process.env)
   const log = openLog({ level: settings.logLevel, program: 'edgecore', version }).child({ node: settings.nodeName })
   let edgecore: RunningEdgecore | undefined
   dieLoudly(log, (error) => edgecore?.survive(error) ?? false)
   let pidFile: PidFile | undefined
   const claim = () => {
-    pidFile ??= holdPidFile(join(settings.data, 'edgecore.pid'), `the data folder ${settings.data}`)
+    pidFile ??= holdPidFile(joinPath(settings.data, 'edgecore.pid'), `the data folder ${settings.data}`)
   }
   try {
     const { startEdgecore } = await import('./edgecore.ts')
@@ -79,6 +84,22 @@ async function method(argv: string[]): Promise<void> {
   const out = await method(argv, process.env)
   process.stdout.on('error', () => {})
   process.stdout.write(out)
+}
+
+async function join(argv: string[]): Promise<void> {
+  const { join } = await import('./cli/join.ts')
+  const stopping = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort())
+  const note = (line: string) => void process.stderr.write(`edgecore: ${line}\n`)
+  const stdin = () => readFileSync(0, 'utf8')
+  try {
+    process.stdout.write(await join(argv, { env: process.env, note, stdin, signal: stopping.signal }))
+  } catch (error) {
+    if (error instanceof UserError) throw error
+    // The cloud is away: nothing on this board to look into.
+    note(explain(error))
+    process.exitCode = 1
+  }
 }
 
 async function discover(argv: string[]): Promise<void> {

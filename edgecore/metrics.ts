@@ -16,7 +16,7 @@ export interface EdgeParts {
   outbox: Outbox
   clock: Clock
   /** Undefined for a node that runs alone. */
-  cloud: Pick<Cloud, 'link' | 'inSync' | 'budget'> | undefined
+  cloud: Pick<Cloud, 'link' | 'inSync' | 'budget' | 'keeper'> | undefined
   devices: Pick<Devices, 'drivers' | 'mappers' | 'warned'>
 }
 
@@ -45,6 +45,13 @@ export function edgeMetrics({ store, objects, outbox, clock, cloud, devices }: E
     gauge('kedge_edge_in_sync', '1 once the cloud has confirmed what this node holds', () =>
       Number(cloud?.inSync ?? false),
     ),
+    {
+      name: 'kedge_edge_certificate_expiry_seconds',
+      help: "Seconds until the node's certificate ends; below 0 once it has; left out for a node without one",
+      type: 'gauge',
+      labels: [],
+      read: () => (cloud?.keeper ? [{ labels: {}, value: (cloud.keeper.endsAt - clock.now()) / 1000 }] : []),
+    },
     counter('kedge_edge_link_sent_bytes_total', 'Bytes of frames sent', () => cloud?.link.traffic.sent ?? 0),
     {
       name: 'kedge_edge_link_lane_sent_bytes_total',

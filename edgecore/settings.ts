@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseDuration } from '@kedge/shared/duration'
 import {
@@ -16,7 +15,7 @@ import {
   url,
   valueType,
 } from '@kedge/shared/setting-types'
-import { program, type Values } from '@kedge/shared/settings'
+import { type Fault, program, type Values } from '@kedge/shared/settings'
 import { isNodeName } from '@kedge/shared/topics'
 import { type AccessSettings, accessFaults } from './devices/access-settings.ts'
 import { namedDrivers } from './devices/drivers/named.ts'
@@ -49,6 +48,7 @@ export const edgecoreProgram = program({
   name: 'edgecore',
   summary: 'runs pods and keeps the twins of local devices on an edge node, with or without the cloud',
   usage: [
+    'edgecore join mqtts://HOST   makes this board a node; edgecore join --help tells more',
     'edgecore get KIND [NAME]     reads what this node holds; edgecore get --help tells more',
     'edgecore twin get|set|watch  works with the twins of its devices; edgecore twin --help tells more',
     'edgecore logs|exec|restart POD  logs, a command, a restart of a pod here; each has its --help',
@@ -58,12 +58,16 @@ export const edgecoreProgram = program({
   table: {
     nodeName: {
       type: nodeName,
-      default: { says: 'the host name, in lower case', text: () => hostname().toLowerCase() },
-      help: 'Name of this node in Kubernetes',
+      help: 'Name of this node in Kubernetes; without it the one that it joined as, else the host name in lower case',
     },
     cloud: {
       type: url(['mqtt:', 'mqtts:']),
-      help: "URL of cloudcore's MQTT broker, mqtt://HOST:1884; without it the node runs alone",
+      help: "URL of cloudcore's MQTT broker, mqtts://HOST:8883; without it the one that the node joined; else the node runs alone",
+    },
+    cloudPlain: {
+      type: flag,
+      default: 'false',
+      help: 'Let --cloud be mqtt://HOST:1884, without TLS: who is in between can read and change everything, Secrets too',
     },
     cloudPasswordFile: {
       type: path,
@@ -151,10 +155,11 @@ export const edgecoreProgram = program({
     metricsAddress: { type: addressOrOff, default: 'off', help: 'Where metrics and /healthz are served, or off' },
     logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },
   },
-  check: accessFaults,
+  check: (values) => [...accessFaults(values), ...plainFaults(values)],
 })
 
-export type EdgecoreSettings = Values<typeof edgecoreProgram.table>
+/** The settings of a node once it has its name: `settledNode` gives it one. */
+export type EdgecoreSettings = Values<typeof edgecoreProgram.table> & { nodeName: string }
 /** The local broker: the built-in one, or one of the node's own. */
 export type LocalBrokerSettings = Partial<
   AccessSettings & Pick<EdgecoreSettings, 'mqttBroker' | 'mqttUsername' | 'mqttPasswordFile'>
@@ -163,4 +168,10 @@ export type LocalBrokerSettings = Partial<
 /** The node's database in its data folder. */
 export function databasePath(data: string): string {
   return join(data, 'edge.db')
+}
+
+function plainFaults({ cloud, cloudPlain }: { cloud?: string | undefined; cloudPlain: boolean }): Fault[] {
+  if (cloudPlain || !cloud?.startsWith('mqtt:')) return []
+  const advice = 'give mqtts://HOST:8883, or --cloud-plain when the network in between is to be trusted with everything'
+  return [{ name: 'cloud', found: `found "${cloud}", which is without TLS`, advice }]
 }

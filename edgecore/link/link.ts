@@ -8,7 +8,7 @@ import { sendAtOnce } from '@kedge/shared/mqtt-no-delay'
 import type { Lane } from '@kedge/shared/reports'
 import { type Service, sleep } from '@kedge/shared/service'
 import { linkTopic } from '@kedge/shared/topics'
-import mqtt, { type MqttClient } from 'mqtt'
+import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
 
 export interface CloudLinkOptions {
   /** `mqtt://host:port` of the broker. */
@@ -17,6 +17,10 @@ export interface CloudLinkOptions {
   node: string
   /** What a broker other than cloudcore's own may ask for. */
   access?: CloudAccess
+  /** Opens the connection, in place of what `url` says; may throw `NotNow`. */
+  open?: (signal: AbortSignal) => Promise<Socket>
+  /** The broker has refused this node (CONNACK, not authorized). */
+  onRefused?: () => void
   /** Milliseconds, 30 s unless given: a half-open connection is noticed within one and a half times this. */
   keepAlive?: number
   onUp: () => void
@@ -35,6 +39,25 @@ export interface CloudAccess {
   ca?: string | undefined
 }
 
+/** There is no sense in trying again soon. */
+export class NotNow extends Error {
+  override name = 'NotNow'
+  /** Not before so many milliseconds. */
+  readonly wait: number
+
+  constructor(message: string, wait = 0) {
+    super(message)
+    this.wait = wait
+  }
+}
+
+interface Ended {
+  connected: boolean
+  reason: string
+  /** Not to be tried again before so many milliseconds, and then rarely. */
+  notNow?: number
+}
+
 /** What a frame is sent for: the conversation about the desired state, or a lane of reports. */
 export type Purpose = Lane | 'sync'
 
@@ -46,6 +69,10 @@ const soonTries = 40
 /** Another minute was in vain: from then on, since each try costs bytes. */
 const patient: Backoff = { base: 4000, cap: 4000 }
 const quickTries = 80
+/** Somebody has to do something first, such as to unlock the node. */
+const refused: Backoff = { base: 60_000, cap: 900_000 }
+/** The return code of a CONNACK packet (MQTT 3.1.1, 3.2.2.3). */
+const notAuthorized = 5
 const defaultKeepAlive = 30_000
 /** The largest that fits into a CONNECT packet, in seconds (MQTT 3.1.1, 3.1.2.10). */
 const longestKeepAlive = 65_535
@@ -107,13 +134,16 @@ export class CloudLink implements Service {
   async #run(): Promise<void> {
     const { log, random, clock } = this.#options
     const { signal } = this.#stopping
+    let refusals = 0
     for (let attempt = 0; !signal.aborted; attempt++) {
       const began = clock.monotonic()
-      const { connected, reason } = await this.#once(signal)
+      const { connected, reason, notNow } = await this.#once(signal)
       if (signal.aborted) return
       // A link that held for a while starts the back-off anew; one that is cut at once does not.
       if (connected && clock.monotonic() - began > patient.cap) attempt = 0
-      const wait = Math.round(retryDelay(attempt, random()))
+      refusals = notNow === undefined ? 0 : refusals + 1
+      const usual = retryDelay(attempt, random())
+      const wait = Math.round(notNow === undefined ? usual : notNow + delay(refusals - 1, refused, random()))
       // Told when it breaks, then ever more rarely: a node that is offline for a month does not fill its log.
       const worthTelling = connected || (attempt & (attempt - 1)) === 0
       log[worthTelling ? 'warn' : 'debug']({ url: this.#options.url, reason, attempt, wait }, 'link down')
@@ -122,22 +152,39 @@ export class CloudLink implements Service {
   }
 
   /** One connection from the first try to its end. */
-  #once(signal: AbortSignal): Promise<{ connected: boolean; reason: string }> {
-    const { url, node, log, access = {}, keepAlive = defaultKeepAlive, onUp, onDown } = this.#options
+  async #once(signal: AbortSignal): Promise<Ended> {
+    const { url, open } = this.#options
+    if (open === undefined) return this.#connection(mqtt.connect(url, this.#clientOptions()), signal)
+    try {
+      const socket = await open(signal)
+      return await this.#connection(new MqttClient(() => socket, this.#clientOptions()), signal)
+    } catch (error) {
+      const reason = explain(error)
+      return error instanceof NotNow ? { connected: false, reason, notNow: error.wait } : { connected: false, reason }
+    }
+  }
+
+  #clientOptions(): IClientOptions {
+    const { node, access = {}, keepAlive = defaultKeepAlive } = this.#options
+    return {
+      clientId: node,
+      clean: true,
+      protocolVersion: 4,
+      ...(access.password === undefined ? {} : { username: node, password: access.password }),
+      ...(access.ca === undefined ? {} : { ca: access.ca }),
+      keepalive: Math.min(longestKeepAlive, Math.max(1, Math.round(keepAlive / 1000))),
+      connectTimeout,
+      reconnectPeriod: 0,
+      resubscribe: false,
+      queueQoSZero: false,
+      will: { topic: linkTopic(node, 'alive'), payload: Buffer.from('0'), qos: 1, retain: true },
+    }
+  }
+
+  #connection(client: MqttClient, signal: AbortSignal): Promise<Ended> {
+    const { url, node, log, onUp, onDown, onRefused } = this.#options
     return new Promise((resolve) => {
       const alive = linkTopic(node, 'alive')
-      const client = mqtt.connect(url, {
-        clientId: node,
-        clean: true,
-        ...(access.password === undefined ? {} : { username: node, password: access.password }),
-        ...(access.ca === undefined ? {} : { ca: access.ca }),
-        keepalive: Math.min(longestKeepAlive, Math.max(1, Math.round(keepAlive / 1000))),
-        connectTimeout,
-        reconnectPeriod: 0,
-        resubscribe: false,
-        queueQoSZero: false,
-        will: { topic: alive, payload: Buffer.from('0'), qos: 1, retain: true },
-      })
       sendAtOnce(client)
       let reason = 'closed by the other side'
       let farewell: NodeJS.Timeout | undefined
@@ -158,8 +205,10 @@ export class CloudLink implements Service {
         farewell = setTimeout(() => client.stream.destroy(), stopGrace)
       }
       signal.addEventListener('abort', abort, { once: true })
+      if (signal.aborted) abort()
       client.on('error', (error) => {
         reason = explain(error)
+        if ('code' in error && error.code === notAuthorized) onRefused?.()
       })
       client.on('connect', () => {
         // The client tells of an answer that was on its way when it was ended, and would throw at a publish.

@@ -16,6 +16,8 @@ export interface ConversationOptions {
   /** A new name for a conversation, never used before. */
   newTalk: () => string
   version: string
+  /** Names whom this node trusts; undefined for one without an identity. */
+  trust?: () => string | undefined
   clock: Clock
   log: Log
 }
@@ -122,7 +124,8 @@ export class Conversation {
       log.info({ why, epoch, revision, objects: count }, 'sync asked')
       const versions = { protocol: oldestProtocol, speaks: protocolVersion }
       const { partial } = pieces
-      const held = { epoch, revision, digest, count, ...(partial === undefined ? {} : { partial }) }
+      const trust = this.#options.trust?.()
+      const held = { epoch, revision, digest, count, ...(partial && { partial }), ...(trust && { trust }) }
       send({ is: 'have', ...versions, talk, ...held, why, edgecore: version })
     })
   }

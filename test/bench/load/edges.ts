@@ -17,7 +17,7 @@ async function start(node: string, { cloudPort, dir }: EdgesPlan): Promise<void>
     ...{ '--mqtt-port': '0', '--dmi-socket': 'off' },
   }
   const begun = await startOf(edgecoreProgram, {
-    argv: Object.entries(flags).flat(),
+    argv: [...Object.entries(flags).flat(), '--cloud-plain'],
     env: {},
     read: () => {
       throw new Error('no file is named')
@@ -25,7 +25,7 @@ async function start(node: string, { cloudPort, dir }: EdgesPlan): Promise<void>
   })
   if (begun.is !== 'run') throw new Error(begun.text)
   const log = openLog({ level: 'error', program: 'edgecore', version, to: process.stderr }).child({ node })
-  await startEdgecore({ settings: begun.values, clock: systemClock, random: Math.random, log })
+  await startEdgecore({ settings: { ...begun.values, nodeName: node }, clock: systemClock, random: Math.random, log })
 }
 
 async function run(plan: EdgesPlan): Promise<void> {
