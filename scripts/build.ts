@@ -55,7 +55,8 @@ export function buildOptions(name: ProgramName): BuildOptions & { metafile: true
   }
 }
 
-function version(): string {
+/** The version that is built. */
+export function version(): string {
   return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))).version
 }
 

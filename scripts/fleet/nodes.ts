@@ -44,14 +44,20 @@ export async function createFrom(access: KubeAccess, file: string): Promise<stri
   const created: string[] = []
   for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
     const object: unknown = document.toJS()
-    const { apiVersion, kind, metadata } = Manifest.parse(object)
-    const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
-    const path = `${base}/namespaces/${metadata.namespace}/${kind.toLowerCase()}s`
-    const { status, body } = await ask(access, 'POST', path, object)
-    if (status === 201) created.push(`${kind.toLowerCase()}/${metadata.name}`)
-    else if (status !== 409) throw new Error(`create ${kind} ${metadata.name}: ${status} ${messageOf(body)}`)
+    const { kind, metadata } = Manifest.parse(object)
+    if (await create(access, object)) created.push(`${kind.toLowerCase()}/${metadata.name}`)
   }
   return created
+}
+
+/** Creates an object. Resolves with whether it is new; throws when the API refuses it. */
+export async function create(access: KubeAccess, object: unknown): Promise<boolean> {
+  const { apiVersion, kind, metadata } = Manifest.parse(object)
+  const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`
+  const path = `${base}/namespaces/${metadata.namespace}/${kind.toLowerCase()}s`
+  const { status, body } = await ask(access, 'POST', path, object)
+  if (status === 201 || status === 409) return status === 201
+  throw new Error(`create ${kind} ${metadata.name}: ${status} ${messageOf(body)}`)
 }
 
 function messageOf(body: unknown): string {

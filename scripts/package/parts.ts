@@ -1,0 +1,44 @@
+import { chmodSync, cpSync, existsSync, readdirSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { bundlePath, type ProgramName, root } from '../build.ts'
+
+/** The files that a program needs beside Node.js, and where they are in the repository. */
+export interface Part {
+  from: string
+  to: string
+}
+
+/** The SQLite library in both versions (shared/sqlite.ts says why), with what it loads: each where it is installed. */
+const addons: Record<string, readonly string[]> = {
+  'better-sqlite3': ['package.json', 'LICENSE', 'lib', 'build/Release/better_sqlite3.node'],
+  bindings: ['package.json', 'LICENSE.md', 'bindings.js'],
+  'file-uri-to-path': ['package.json', 'LICENSE', 'index.js'],
+  'better-sqlite3-13': [
+    ...['package.json', 'LICENSE', 'lib', 'build/Release/better_sqlite3.node'],
+    ...['x64', 'arm64'].flatMap((arch) => [`prebuilds/linux-${arch}.node`, `prebuilds/linuxmusl-${arch}.node`]),
+  ],
+}
+
+/** What a program consists of; its bundle must have been built. */
+export function partsOf(program: ProgramName): Part[] {
+  const bundle = bundlePath(program)
+  const modules = Object.entries(addons).flatMap(([name, files]) =>
+    files.map((file) => join('node_modules', name, file)).filter((file) => existsSync(join(root, file))),
+  )
+  return [
+    { from: bundle, to: basename(bundle) },
+    { from: `${bundle}.LEGAL.txt`, to: `${basename(bundle)}.LEGAL.txt` },
+    { from: join(root, 'LICENSE'), to: 'LICENSE' },
+    ...modules.map((file) => ({ from: join(root, file), to: file })),
+  ]
+}
+
+/** Copies parts into the folder `to`, readable by everybody whatever the umask is. */
+export function copyParts(parts: readonly Part[], to: string): void {
+  for (const part of parts) cpSync(part.from, join(to, part.to), { recursive: true })
+  for (const entry of readdirSync(to, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    chmodSync(path, entry.isDirectory() || (statSync(path).mode & 0o100) !== 0 ? 0o755 : 0o644)
+  }
+  chmodSync(to, 0o755)
+}
