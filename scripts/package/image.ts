@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { build, programs, root, version } from '../build.ts'
+import { build, root, version } from '../build.ts'
 import { buildFleetTool } from '../compose/build.ts'
 import { copyParts, partsOf } from './parts.ts'
 
@@ -12,7 +12,9 @@ async function main(to: string | undefined): Promise<void> {
   if (to === undefined) throw new Error('say where to: image.ts FOLDER')
   await build()
   const health = { from: join(root, 'deploy/docker/health.js'), to: 'health.js' }
-  for (const program of programs) layOut([...partsOf(program), health], join(to, program))
+  const start = { from: join(root, 'deploy/docker/join.js'), to: 'join.js' }
+  layOut([...partsOf('edgecore'), health, start], join(to, 'edgecore'))
+  layOut([...partsOf('cloudcore'), health], join(to, 'cloudcore'))
   const fleet = { from: await buildFleetTool(), to: 'fleet.js' }
   layOut([fleet, { from: join(root, 'deploy/examples/thermostat.yaml'), to: 'thermostat.yaml' }], join(to, 'fleet'))
   mkdirSync(join(to, 'data'))
