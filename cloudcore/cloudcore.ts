@@ -8,7 +8,10 @@ import { Histogram, metricsText } from '@kedge/shared/metrics'
 import { isKey, type Key, type KubeObject, parseKey } from '@kedge/shared/objects'
 import { type Service, stopAll } from '@kedge/shared/service'
 import { openStatusServer } from '@kedge/shared/status-server'
+import { Identities } from './identity/identities.ts'
+import type { Identity } from './identity/open-identity.ts'
 import type { IssuingSettings } from './identity/open-issuing.ts'
+import type { Kube } from './kube/api.ts'
 import { Catalog } from './kube/catalog.ts'
 import { openKube } from './kube/client.ts'
 import { Counters } from './kube/counters.ts'
@@ -21,14 +24,15 @@ import { lostOf } from './kube/lost-status.ts'
 import { RefusalWriter } from './kube/refusal-writer.ts'
 import { StatusWriter } from './kube/status-writer.ts'
 import { twinPages } from './kube/twin-pages.ts'
-import { type BrokerSettings, brokerAccess } from './link/broker-access.ts'
-import { EmbeddedLink } from './link/embedded.ts'
-import { ExternalLink } from './link/external.ts'
-import type { Link, LinkEvents } from './link/link.ts'
+import type { BrokerSettings } from './link/broker-access.ts'
+import type { Link } from './link/link.ts'
+import { openLink } from './link/open-link.ts'
 import { cloudMetrics, heldBuckets } from './metrics.ts'
+import { linkSecure } from './nodes/link-secure.ts'
 import { NodeKeeper } from './nodes/node-keeper.ts'
+import { autonomyOf } from './nodes/node-plan.ts'
 import { Presence } from './nodes/presence.ts'
-import { apiServerDir, type CloudcoreSettings, type KubernetesWay } from './settings.ts'
+import { apiServerDir, type CloudcoreSettings, caKeyPath, type KubernetesWay, linkPortOf } from './settings.ts'
 import { Asks } from './sync/asks.ts'
 import { SyncHub } from './sync/hub.ts'
 import { Inbox } from './sync/inbox.ts'
@@ -38,7 +42,18 @@ import { UploadSink } from './uploads/sink.ts'
 
 /** Settings that have a default here too. */
 type Optional = BrokerSettings &
-  Pick<CloudcoreSettings, 'deviceStatus' | 'discovered' | 'discoveredNamespace' | 'uploads' | keyof IssuingSettings>
+  Pick<
+    CloudcoreSettings,
+    | 'deviceStatus'
+    | 'discovered'
+    | 'discoveredNamespace'
+    | 'uploads'
+    | 'linkPort'
+    | 'linkNames'
+    | 'linkPlain'
+    | 'renewalGrace'
+    | keyof IssuingSettings
+  >
 
 export interface CloudcoreOptions {
   settings: Omit<CloudcoreSettings, 'standalone' | 'kubeconfig' | 'logLevel' | keyof Optional> & Partial<Optional>
@@ -50,7 +65,7 @@ export interface CloudcoreOptions {
 }
 
 export interface Cloudcore extends Service {
-  /** Port of cloudcore's own MQTT broker; undefined where there is another one. */
+  /** Port of cloudcore's own MQTT broker, where boards join; undefined where there is another one, and none join. */
   readonly linkPort: number | undefined
   /** The kubeconfig that cloudcore works with; undefined in a cluster. */
   readonly kubeconfig: string | undefined
@@ -117,8 +132,15 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
         grace: nodeGrace,
         defaultAutonomy,
         ask: (node) => link.send(node, { is: 'tell', what: 'node' }),
+        conditionsOf: (node, isLinked) => [
+          ...(isLinked ? linkSecure(isSecure(settings), clock.now()) : []),
+          ...(identities?.conditionsOf(node) ?? []),
+        ],
       }),
     )
+    const identity = await openIdentityOf(options, { kube, catalog, add })
+    const identities = identity && identitiesOf(identity, { kube, clock, log, link: () => link })
+    add({ stop: async () => identities?.stop() })
     const devices = add(new DeviceWatch({ catalog, presence, standing, grace: deviceGrace, log }))
     const conditionsFor = devices.conditionsFor.bind(devices)
     const asks = add(new Asks({ send: (node, frame) => link.send(node, frame), clock, log }))
@@ -137,8 +159,10 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     await devices.start((device) => writer.touch(device))
     await mirror?.start()
     askForLost(catalog, asks)
-    const link = add(
-      await openLink(options, {
+    identity?.registry.onNode((node) => nodes.look(node))
+    const { link, port: linkPort } = await openLink({
+      ...{ settings, port: linkPortOf(settings), identity, clock, random, log, add },
+      events: {
         onUp: (node) => {
           presence.connected(node)
           hub.up(node)
@@ -147,19 +171,24 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
           presence.disconnected(node)
           hub.down(node)
           asks.down(node)
+          identities?.down(node)
         },
         onFrame: (node, frame) => {
           if (frame.is === 'reports') return inbox.receive(node, frame)
-          if (frame.is === 'renew') return
+          if (frame.is === 'renew') return void identities?.renew(node, frame)
           if (frame.is === 'have') asks.heard(node, frame)
+          if (frame.is === 'have') identities?.heard(node, frame)
           hub.receive(node, frame)
         },
         onMalformed: (node) => hub.malformed(node),
-      }),
-    )
+      },
+    })
+    if (linkPort !== undefined) identity?.publish(linkPort)
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
-      const metrics = metricsText(cloudMetrics({ hub, link, inbox, counters, heldSeconds, uploads }))
+      const metrics = metricsText(
+        cloudMetrics({ hub, link, inbox, counters, heldSeconds, uploads, enroller: identity?.enroller }),
+      )
       const ofSync = syncPages(hub, clock)
       const ofTwins = twinPages({ catalog, live: (device) => writer.live(device) })
       // Values are for those who can log in here; names and versions for whoever may see the metrics.
@@ -167,8 +196,8 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
       const status = add(await openStatusServer({ host, port, notReady: () => link.notReady(), metrics, pages }))
       log.info({ host, port: status.port }, 'metrics served')
     }
-    log.info({ kubernetes: way.kubeconfig ?? 'in-cluster', linkPort: link.port }, 'cloudcore started')
-    return { linkPort: link.port, kubeconfig: way.kubeconfig, stop }
+    log.info({ kubernetes: way.kubeconfig ?? 'in-cluster', linkPort }, 'cloudcore started')
+    return { linkPort, kubeconfig: way.kubeconfig, stop }
   } catch (error) {
     await stop()
     throw error
@@ -188,11 +217,41 @@ function askForLost(catalog: Catalog, asks: Asks): void {
   }
 }
 
-/** The link over cloudcore's own broker, or over the one that the settings name. */
-async function openLink({ settings, clock, random, log }: CloudcoreOptions, events: LinkEvents): Promise<Link> {
-  const broker = brokerAccess(settings)
-  if (broker !== undefined) return new ExternalLink({ broker, events, clock, random, log })
-  return EmbeddedLink.open({ host: settings.linkHost, port: settings.linkPort, events, clock, log })
+/** Whether the link is protected; undefined where another broker decides, and it can be reached over TLS. */
+function isSecure({ linkPlain = false, linkBroker }: Partial<CloudcoreSettings>): boolean | undefined {
+  if (linkBroker === undefined) return !linkPlain
+  return linkBroker.startsWith('mqtts:') ? undefined : false
+}
+
+/** Tokens, identities and certificates; nothing of it over a plain link. */
+async function openIdentityOf(
+  { settings, kubernetes, clock, log }: CloudcoreOptions,
+  { kube, catalog, add }: { kube: Kube; catalog: Catalog; add: <T extends Service>(service: T) => T },
+): Promise<Identity | undefined> {
+  if (settings.linkPlain) return undefined
+  // What signs certificates is loaded only where there are any.
+  const { openIdentity } = await import('./identity/open-identity.ts')
+  const autonomy = (name: string) => {
+    const node = catalog.node(name)
+    return node === undefined ? 0 : autonomyOf(node, settings.defaultAutonomy).autonomy
+  }
+  const caKeyFile = caKeyPath(settings, kubernetes)
+  const broker = settings.linkBroker
+  return add(
+    await openIdentity({ kube, settings: { ...settings, caKeyFile }, broker, autonomyOf: autonomy, clock, log }),
+  )
+}
+
+function identitiesOf(
+  { registry, issuing, enroller }: Identity,
+  { kube, clock, log, link }: { kube: Kube; clock: Clock; log: Log; link: () => Link },
+): Identities {
+  return new Identities({
+    ...{ registry, issuer: issuing.issuer, enroller, kube, clock, log },
+    send: (node, frame) => link().send(node, frame),
+    connectionOf: (node) => link().connectionOf(node),
+    prolong: (node, end) => link().prolong(node, end),
+  })
 }
 
 /** How to reach Kubernetes; starts the embedded one where there is no other. */

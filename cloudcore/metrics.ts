@@ -10,9 +10,11 @@ export interface CloudParts {
   hub: Pick<SyncHub, 'standings' | 'counts'>
   /** From the change of an object to its node's word that it holds it. */
   heldSeconds: Histogram
-  link: Pick<Link, 'traffic' | 'backlog' | 'waiting'>
+  link: Pick<Link, 'traffic' | 'backlog' | 'waiting'> & Partial<Pick<Link, 'turnedAway' | 'enrolling'>>
   inbox: Pick<Inbox, 'counts' | 'pending'>
   counters: Counters
+  /** Undefined where nobody joins. */
+  enroller?: { counts: ReadonlyMap<string, number>; waiting: number } | undefined
   /** Undefined without a place for uploads. */
   uploads?: { counts: UploadCounts } | undefined
 }
@@ -27,7 +29,7 @@ const states = ['away', 'silent', 'comparing', 'level', 'changing'] as const
 
 /** What cloudcore says of itself to Prometheus. */
 export function cloudMetrics(parts: CloudParts): (Metric | HistogramMetric)[] {
-  const { hub, link, inbox, counters, heldSeconds, uploads } = parts
+  const { hub, link, inbox, counters, heldSeconds, uploads, enroller } = parts
   const counter = (name: string, help: string, read: () => number) => single({ name, help, type: 'counter' }, read)
   return [
     {
@@ -105,6 +107,28 @@ export function cloudMetrics(parts: CloudParts): (Metric | HistogramMetric)[] {
       'kedge_cloud_link_cut_total',
       'Connections ended because the other side did not read',
       () => link.traffic.cut,
+    ),
+    {
+      name: 'kedge_cloud_link_refused_total',
+      help: 'What was refused at the door of the link, by why',
+      type: 'counter',
+      labels: ['reason'],
+      read: () => [...(link.turnedAway?.counts ?? [])].map(([reason, value]) => ({ labels: { reason }, value })),
+    },
+    {
+      name: 'kedge_cloud_enrolments_total',
+      help: 'Requests for certificates by what became of them: enrolled, renewed, or why not',
+      type: 'counter',
+      labels: ['result'],
+      read: () => [...(enroller?.counts ?? [])].map(([result, value]) => ({ labels: { result }, value })),
+    },
+    single(
+      {
+        name: 'kedge_cloud_enrolments_waiting',
+        help: 'Requests for certificates that wait for their turn',
+        type: 'gauge',
+      },
+      () => enroller?.waiting ?? 0,
     ),
     single({ name: 'kedge_cloud_link_waiting_bytes', help: 'Bytes on their way to nodes', type: 'gauge' }, () => {
       return link.backlog

@@ -15,6 +15,7 @@ import {
 } from '@kedge/shared/setting-types'
 import { type Env, type Fault, program, type Values } from '@kedge/shared/settings'
 import { issuerForms, parseIssuer } from './identity/issuer-name.ts'
+import { linkNames } from './identity/link-names.ts'
 
 export const defaultData = '/var/lib/kedge/cloudcore'
 /** In the folder `pki` of the embedded API. */
@@ -51,6 +52,8 @@ export const cloudcoreProgram = program({
     'cloudcore backup --to FILE     copies the embedded API; cloudcore backup --help tells more',
     'cloudcore restore --from FILE  brings that copy back; cloudcore restore --help tells more',
     'cloudcore get sync             tells what each node holds; cloudcore get --help tells more',
+    'cloudcore token create         makes a token and prints the command that joins a board; cloudcore token --help tells more',
+    'cloudcore node list            tells who has joined, revokes and unlocks; cloudcore node --help tells more',
     'cloudcore convert device FILE  writes KubeEdge v1alpha2 manifests anew in v1beta1',
   ],
   table: {
@@ -69,7 +72,21 @@ export const cloudcoreProgram = program({
     apiPort: { type: port, default: '6443', help: 'Its port' },
     writeKubeconfig: { type: path, help: 'Write the kubeconfig of the embedded API to this file, for kubectl' },
     linkHost: { type: host, default: '127.0.0.1', help: 'Where the MQTT broker for the edge nodes listens' },
-    linkPort: { type: port, default: '1884', help: 'Its port' },
+    linkPort: { type: port, help: 'Its port: 8883 unless given, 1884 with --link-plain' },
+    linkNames: {
+      type: linkNames,
+      help: 'Under which names and addresses boards reach it; the first one is what join commands say, all of them are in its certificate',
+    },
+    linkPlain: {
+      type: flag,
+      default: 'false',
+      help: 'Plain MQTT: no certificates, nothing is encrypted, and whoever says that it is a node is believed',
+    },
+    renewalGrace: {
+      type: interval,
+      default: '30d',
+      help: 'How long after its end the certificate of a node that was away can still be renewed',
+    },
     linkBroker: {
       type: url(['mqtt:', 'mqtts:']),
       help: 'The MQTT broker that carries the link instead, mosquitto for instance; it decides who is which node',
@@ -136,6 +153,11 @@ export const cloudcoreProgram = program({
   },
   check: (settings, env) => [...kubernetesFaults(settings, env), ...brokerFaults(settings)],
 })
+
+/** The port of cloudcore's own end of the link: that of MQTT over TLS unless given. */
+export function linkPortOf({ linkPort, linkPlain }: { linkPort?: number | undefined; linkPlain?: boolean }): number {
+  return linkPort ?? (linkPlain ? 1884 : 8883)
+}
 
 export type CloudcoreSettings = Values<typeof cloudcoreProgram.table>
 

@@ -11,6 +11,7 @@ import {
   type Resource,
 } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
+import { identityLabel } from '../identity/records.ts'
 import type { Kube } from './api.ts'
 import { type CatalogChange, type CatalogEntry, Entry, type NodeChange, sameVersion } from './catalog-entry.ts'
 import type { Counters } from './counters.ts'
@@ -189,6 +190,8 @@ export class Catalog implements Service {
 
   /** A pod that is kept stays, also when its Node was deleted: its edge may be there, and will register again. */
   #isWanted(resource: Resource, object: KubeObject, before: KubeObject | undefined): boolean {
+    // Tokens and identities are cloudcore's own business: no node ever gets them, whatever its pods refer to.
+    if (resource === 'secrets') return object.metadata.labels?.[identityLabel] === undefined
     if (resource !== 'pods') return true
     const name = nodeOf(object)
     if (before !== undefined && nodeOf(before) === name) return true

@@ -4,6 +4,7 @@ import type { NodeReport } from '@kedge/shared/reports'
 import type { Service } from '@kedge/shared/service'
 import { type Answer, accepted, refused } from '../kube/answer.ts'
 import type { NodeChange } from '../kube/catalog-entry.ts'
+import type { Condition } from '../kube/conditions.ts'
 import { hasCode, isRefusal } from '../kube/errors.ts'
 import { KeyedWorker, type Pass } from '../kube/keyed-worker.ts'
 import { isJson } from '../kube/merge-patch.ts'
@@ -30,6 +31,8 @@ export interface NodeKeeperParts extends WriterParts {
   defaultAutonomy: number
   /** Asks a node that has a link to report itself again. */
   ask: (node: string) => void
+  /** What else is to be said of a node. */
+  conditionsOf?: (node: KubeObject, isLinked: boolean) => Condition[]
   /** Milliseconds between two renewals of a lease. */
   leaseInterval?: number
 }
@@ -97,6 +100,11 @@ export class NodeKeeper implements Service {
     this.#parts.presence.disconnected(node)
   }
 
+  /** Something else is known of a node. */
+  look(node: string): void {
+    if (!this.#stopped) this.#worker.wake(node)
+  }
+
   /** What a node says of itself; registers it the first time. */
   report(node: string, report: NodeReport): Promise<Answer> {
     const { report: own, unheard } = heard(report, (name) => name !== node && this.#isNode(name))
@@ -150,6 +158,7 @@ export class NodeKeeper implements Service {
     const { presence, grace, defaultAutonomy, clock, log, counters } = this.#parts
     const plan = nodePlan({ node, presence: presence.of(name, grace), defaultAutonomy, now: clock.now() })
     const isBack = isLinked && lostReady(node)
+    plan.conditions.push(...(this.#parts.conditionsOf?.(node, isLinked) ?? []))
     const look = { name, node, plan, report: said && (!said.written || isBack) ? said.report : undefined }
     if (isBack && said === undefined) {
       plan.conditions.push(readyByLink)

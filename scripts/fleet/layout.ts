@@ -63,6 +63,7 @@ export function layoutOf(options: FleetOptions): Layout {
     standalone: true,
     'api-port': apiPort,
     'link-port': linkPort,
+    'link-plain': true,
     'metrics-address': `127.0.0.1:${metricsPort}`,
     'write-kubeconfig': kubeconfig,
   })

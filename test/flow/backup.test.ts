@@ -9,7 +9,7 @@ import { tempDir } from '../support/temp-dir.ts'
 const maps = '/api/v1/namespaces/default/configmaps'
 
 function start(data: string): Promise<RunningProgram> {
-  const ports = ['--api-port', '0', '--link-port', '0', '--metrics-address', 'off']
+  const ports = ['--api-port', '0', '--link-port', '0', '--link-plain', '--metrics-address', 'off']
   return startProgram('cloudcore', ['--standalone', '--data', data, ...ports])
 }
 

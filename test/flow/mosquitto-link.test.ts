@@ -28,6 +28,7 @@ async function startCloud(data: string, url: string) {
   const cloud = await startCloudcore({
     settings: {
       ...{ data, apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined, linkHost: '127.0.0.1', linkPort: 0 },
+      linkPlain: true,
       ...{ statusInterval: 50, defaultAutonomy: 3_600_000, installCrds: true, metricsAddress: null },
       ...{ linkBroker: url, linkBrokerUsername: 'cloudcore', linkBrokerPasswordFile: passwordFile('cloudcore') },
     },

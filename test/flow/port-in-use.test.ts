@@ -12,7 +12,7 @@ async function takenPort(): Promise<number> {
 }
 
 const edge = ['--node-name=lonely', '--mqtt-port=0']
-const cloud = ['--standalone', '--api-port=0', '--link-port=0', '--metrics-address=127.0.0.1:0']
+const cloud = ['--standalone', '--api-port=0', '--link-port=0', '--link-plain', '--metrics-address=127.0.0.1:0']
 
 test.each([
   ['edgecore', edge, '--mqtt-port', ''],

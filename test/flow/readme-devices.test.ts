@@ -67,7 +67,14 @@ async function startFleet() {
   }
   const kubeconfig = join(dir, 'kubeconfig')
   const cloudFile = write('cloudcore.yaml', {
-    ...{ standalone: true, data: join(dir, 'cloudcore'), 'api-port': 0, 'link-port': 0, 'metrics-address': 'off' },
+    ...{
+      standalone: true,
+      data: join(dir, 'cloudcore'),
+      'api-port': 0,
+      'link-port': 0,
+      'link-plain': true,
+      'metrics-address': 'off',
+    },
     'write-kubeconfig': kubeconfig,
   })
   const cloudcore = await startProgram('cloudcore', ['--config', cloudFile])

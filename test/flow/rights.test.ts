@@ -60,7 +60,14 @@ async function startAsDeployed(kubeconfig: string) {
   const cloudcore = await startCloudcore({
     settings: {
       ...settings,
-      ...{ data: tempDir(), linkHost: '127.0.0.1', linkPort: 0, metricsAddress: null, statusInterval: 50 },
+      ...{
+        data: tempDir(),
+        linkHost: '127.0.0.1',
+        linkPort: 0,
+        linkPlain: true,
+        metricsAddress: null,
+        statusInterval: 50,
+      },
     },
     kubernetes: { is: 'kubeconfig', path: kubeconfig },
     ...{ clock: systemClock, random: Math.random, log: silentLog },

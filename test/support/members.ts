@@ -64,6 +64,7 @@ export async function startCloud({
     const cloudcore = await startCloudcore({
       settings: {
         ...{ data, apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined, linkHost: '127.0.0.1', linkPort: 0 },
+        linkPlain: true,
         ...{ statusInterval, defaultAutonomy: 3_600_000, installCrds: true, metricsAddress: metrics, uploads },
       },
       kubernetes: kubeconfig === undefined ? { is: 'standalone' } : { is: 'kubeconfig', path: kubeconfig },
@@ -74,7 +75,7 @@ export async function startCloud({
   }
   const program = await startProgram('cloudcore', [
     ...(kubeconfig === undefined ? ['--standalone', '--api-port', '0'] : ['--kubeconfig', kubeconfig]),
-    ...['--data', data, '--link-port', '0', '--metrics-address', '127.0.0.1:0'],
+    ...['--data', data, '--link-port', '0', '--link-plain', '--metrics-address', '127.0.0.1:0'],
     ...['--status-interval', `${statusInterval}ms`],
     ...(uploads === undefined ? [] : ['--uploads', uploads]),
   ])

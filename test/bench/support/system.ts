@@ -144,6 +144,7 @@ export class System {
     this.cloudcore = new Program(dir, 'cloudcore', 'cloudcore', {
       standalone: true,
       'link-port': this.linkPort,
+      'link-plain': true,
       'api-port': this.#apiPort,
       'metrics-address': `127.0.0.1:${this.#metricsPort}`,
       'write-kubeconfig': this.#kubeconfig,

@@ -24,6 +24,7 @@ describe('the layout', () => {
       standalone: true,
       'api-port': 6443,
       'link-port': 2000,
+      'link-plain': true,
       'metrics-address': '127.0.0.1:9091',
       'write-kubeconfig': '/x/kubeconfig',
       data: '/x/cloudcore',

@@ -262,7 +262,7 @@ describe('cloudcore', () => {
 
   test('starts standalone with its defaults', async () => {
     const started = await startOf(cloudcoreProgram, { argv: ['--standalone'], env: {}, read })
-    expect(started).toMatchObject({ is: 'run', values: { apiPort: 6443, linkPort: 1884, statusInterval: 10_000 } })
+    expect(started).toMatchObject({ is: 'run', values: { apiPort: 6443, linkPlain: false, statusInterval: 10_000 } })
   })
 })
 
