@@ -8,10 +8,7 @@ import { create } from '../fleet/nodes.ts'
 const Named = z.looseObject({ metadata: z.looseObject({ name: z.string() }) })
 const DeviceManifest = Named.extend({
   kind: z.literal('Device'),
-  spec: z.looseObject({
-    nodeName: z.string(),
-    protocol: z.looseObject({ configData: z.record(z.string(), z.unknown()) }),
-  }),
+  spec: z.looseObject({ nodeName: z.string() }),
 })
 const ModelManifest = Named.extend({ kind: z.literal('DeviceModel') })
 const NodeList = z.object({ items: z.array(Named) })
@@ -31,8 +28,7 @@ export function readSample(path: string): Sample {
 /** The same device on another node, by a name of its own. */
 export function deviceOn(node: string, { device }: Sample): z.infer<typeof DeviceManifest> {
   const name = `${device.metadata.name}-${node}`
-  const protocol = { ...device.spec.protocol, configData: { ...device.spec.protocol.configData, device: name } }
-  return { ...device, metadata: { ...device.metadata, name }, spec: { ...device.spec, nodeName: node, protocol } }
+  return { ...device, metadata: { ...device.metadata, name }, spec: { ...device.spec, nodeName: node } }
 }
 
 export interface TendOptions {
