@@ -28,7 +28,9 @@ export type Fault =
 
 export type Verdict =
   /** `path`: from the leaf to the root that vouches for it. */
-  { ok: true; path: readonly Certificate[] } | { ok: false; fault: Fault; reason: string; certificate?: Certificate }
+  | { ok: true; path: readonly Certificate[] }
+  /** `certificate`: the one that is at fault; `path`: where only the time is, the way that is good otherwise. */
+  | { ok: false; fault: Fault; reason: string; certificate?: Certificate; path?: readonly Certificate[] }
 
 export interface Question {
   /** As the other side has shown them, the leaf first. */
@@ -170,12 +172,15 @@ function elsewhere(leaf: Certificate, host: string | undefined): (Verdict & { ok
 function outOfTime(path: readonly Certificate[], at: number): (Verdict & { ok: false }) | undefined {
   const early = path.find(({ notBefore }) => at < notBefore)
   const late = path.find(({ notAfter }) => at > notAfter)
-  const time = (ms: number) => new Date(ms).toISOString().slice(0, 19)
-  if (late) return no('expired', `${named(late)} ended at ${time(late.notAfter)}Z, and it is ${time(at)}Z`, late)
-  if (early) {
-    return no('not-yet-valid', `${named(early)} begins at ${time(early.notBefore)}Z, and it is ${time(at)}Z`, early)
+  const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`
+  if (late) {
+    return { ...no('expired', `${named(late)} ended at ${time(late.notAfter)}, and it is ${time(at)}`, late), path }
   }
-  return undefined
+  if (early === undefined) return undefined
+  return {
+    ...no('not-yet-valid', `${named(early)} begins at ${time(early.notBefore)}, and it is ${time(at)}`, early),
+    path,
+  }
 }
 
 function named({ x509 }: Certificate): string {
