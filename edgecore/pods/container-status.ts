@@ -52,17 +52,20 @@ export function containerStatus(input: ContainerInput): ContainerStatus {
   const { latest } = past
   const waiting = waitingOf(input)
   const initial = initialOf(input)
-  const state = waiting ?? (latest ? stateOf(latest, engine, initial) : undefined) ?? previous?.state ?? initial
+  const { tended, lastWords } = input.situation
+  const told = { engine, initial, lastWords }
+  const state = waiting ?? (latest ? stateOf(latest, told) : undefined) ?? previous?.state ?? initial
   const last = waiting && latest?.state.is === 'exited' ? latest : past.previous
   const running = 'running' in state
+  const { started = true, ready = true } = (latest && tended.get(latest.id)) ?? {}
   const containerID = latest ? `${engine}://${latest.id}` : previous?.containerID
   return {
     name: container.name,
     state,
-    lastState: last ? stateOf(last, engine, {}) : latest ? {} : (previous?.lastState ?? {}),
-    // A regular init container is ready once it has ended well; nothing probes the others.
-    ready: container.kind === 'init' ? 'terminated' in state && state.terminated.exitCode === 0 : running,
-    started: running,
+    lastState: last ? stateOf(last, { ...told, initial: {} }) : latest ? {} : (previous?.lastState ?? {}),
+    // A regular init container is ready once it has ended well; the others when nothing speaks against it.
+    ready: container.kind === 'init' ? 'terminated' in state && state.terminated.exitCode === 0 : running && ready,
+    started: running && started,
     restartCount: latest?.attempt ?? previous?.restartCount ?? 0,
     image: latest?.image ?? container.image,
     imageID: latest?.imageId ?? previous?.imageID ?? '',
@@ -71,9 +74,12 @@ export function containerStatus(input: ContainerInput): ContainerStatus {
 }
 
 /** What a container says before there is anything to say of it. */
-function initialOf({ wanted }: ContainerInput): State {
+function initialOf({ wanted, own, situation }: ContainerInput): State {
   const initializes = wanted.spec?.containers.some(({ kind }) => kind !== 'main') === true
-  return { waiting: { reason: initializes ? 'PodInitializing' : 'ContainerCreating' } }
+  const reason = initializes ? 'PodInitializing' : 'ContainerCreating'
+  const { failures } = situation
+  const trouble = own.sandbox === undefined ? (failures.get('sandbox') ?? failures.get('mount')) : undefined
+  return { waiting: trouble === undefined ? { reason } : { reason, message: trouble.message } }
 }
 
 /** Why the container does not run although it should, or undefined when its own state says all there is. */
@@ -84,7 +90,8 @@ function waitingOf(input: ContainerInput): State | undefined {
   if (spec === undefined || fate !== 'open' || deletion || (current && isRunning(latest))) return undefined
   if (refusal) return latest ? undefined : { waiting: refusal }
   if (own.sandbox === undefined) return initialOf(input)
-  if (!turnsOf(spec, own).some(({ name }) => name === container.name)) return current ? undefined : initialOf(input)
+  if (!turnsOf(spec, own, situation).some(({ name }) => name === container.name))
+    return current ? undefined : initialOf(input)
   const need = needOf(
     { spec, wanted: container, past: pastOf(own, container.name), since: own.sandbox.createdAt },
     situation,
@@ -96,7 +103,14 @@ function waitingOf(input: ContainerInput): State | undefined {
   return { waiting: message === undefined ? { reason } : { reason, message } }
 }
 
-function stateOf({ id, state }: Container, engine: string, initial: State): State {
+interface Telling {
+  engine: string
+  /** Of a container that was made and not started. */
+  initial: State
+  lastWords: ReadonlyMap<string, string>
+}
+
+function stateOf({ id, state }: Container, { engine, initial, lastWords }: Telling): State {
   switch (state.is) {
     case 'created':
       return initial
@@ -104,9 +118,10 @@ function stateOf({ id, state }: Container, engine: string, initial: State): Stat
     case 'stopping':
       return { running: { startedAt: rfc3339(state.startedAt) } }
     case 'exited': {
-      const { exitCode, reason, message, startedAt, finishedAt } = state
+      const { exitCode, reason, startedAt, finishedAt } = state
+      const message = [state.message, lastWords.get(id)].filter((text) => text).join(': ')
       const times = { startedAt: rfc3339(startedAt), finishedAt: rfc3339(finishedAt) }
-      const said = message === undefined ? {} : { message }
+      const said = message === '' ? {} : { message }
       return { terminated: { exitCode, reason, ...said, ...times, containerID: `${engine}://${id}` } }
     }
   }

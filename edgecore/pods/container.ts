@@ -9,7 +9,8 @@ export type Need =
   | { is: 'start'; id: string }
   | { is: 'create'; attempt: number; backoffMs: number; imageId: string }
   | { is: 'pull' }
-  | { is: 'stop'; id: string; why: string }
+  /** `graceMs`: what it gets to end, if not what the pod says. */
+  | { is: 'stop'; id: string; why: string; graceMs?: number }
   /** Nothing can be done before `until`, or before something else happens. Reason and message as kubelet gives them. */
   | { is: 'wait'; reason: string; message?: string; until?: number }
 
@@ -34,19 +35,21 @@ export function needOf(turn: Turn, situation: Situation): Need {
   const { spec, wanted, past } = turn
   const { latest, current } = past
   if (latest !== undefined && current) {
-    if (isRunning(latest)) return whileRunning(latest, wanted)
+    if (isRunning(latest)) return whileRunning(latest, wanted, situation)
     if (latest.state.is === 'created') return failed(wanted, situation) ?? { is: 'start', id: latest.id }
     if (wanted.kind === 'init' && latest.state.is === 'exited' && latest.state.exitCode === 0) return { is: 'nothing' }
   }
   if (wanted.kind !== 'init' || current) {
-    if (staysDown(spec, wanted, latest)) return { is: 'nothing' }
+    if (staysDown(spec, wanted, { container: latest, killed: situation.killed })) return { is: 'nothing' }
   }
   return backoffWait(turn, situation.now) ?? toCreate(turn, situation)
 }
 
-function whileRunning({ id, image, state }: Container, wanted: WantedContainer): Need {
-  if (image === wanted.image || state.is === 'stopping') return { is: 'nothing' }
-  return { is: 'stop', id, why: `Container ${wanted.name} definition changed` }
+function whileRunning({ id, image, state }: Container, wanted: WantedContainer, { tended }: Situation): Need {
+  const { endsBy, doomed } = tended.get(id) ?? {}
+  if (state.is === 'stopping' || endsBy !== undefined) return { is: 'nothing' }
+  if (image !== wanted.image) return { is: 'stop', id, why: `Container ${wanted.name} definition changed` }
+  return doomed === undefined ? { is: 'nothing' } : { is: 'stop', id, ...doomed }
 }
 
 function backoffWait({ spec, wanted, past: { latest, current } }: Turn, now: number): Need | undefined {

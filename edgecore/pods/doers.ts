@@ -1,15 +1,27 @@
 import { must } from '@kedge/shared/must'
+import { keyOf } from '@kedge/shared/objects'
+import type { PodCare } from './care.ts'
+import { type SetupInput, setUp, skippedMessage } from './container-setup.ts'
+import { dnsOf } from './dns.ts'
 import type { PodEvent } from './events.ts'
 import type { Images } from './images.ts'
+import type { Lookup } from './lookup.ts'
 import type { Mounts } from './mounts.ts'
-import type { Look } from './observe.ts'
-import type { Doers } from './plan.ts'
-import type { PodConfig, Runtime } from './runtime.ts'
+import { hostDns } from './node-dns.ts'
+import type { Look, Observer } from './observe.ts'
+import type { Doers, StepOf } from './plan.ts'
+import { mountsFor } from './pod-files.ts'
+import { credentialsFor } from './pull-secrets.ts'
+import type { ContainerConfig, PodConfig, Runtime, Sandbox } from './runtime.ts'
+import type { WantedContainer, WantedSpec } from './spec.ts'
+import { StepFault } from './step-fault.ts'
 
-export interface Tools {
+export interface Tools extends Pick<Observer, 'capacity' | 'hostIP' | 'real'> {
   runtime: Runtime
   images: Images
   mounts: Mounts
+  care: PodCare
+  lookup: Lookup
   /** Takes note of an event, to be written down with the next status. */
   tell: (event: PodEvent) => void
   /** What was seen when the steps were planned. */
@@ -18,27 +30,32 @@ export interface Tools {
 }
 
 /** Who does which step. */
-export function doersOf({ runtime, images, mounts, tell, look, wake }: Tools): Doers {
+export function doersOf(tools: Tools): Doers {
+  const { runtime, images, mounts, care, tell, look, wake, real } = tools
   const pulled = new Set<string>()
   const addition = runtime.notice ? ` (${runtime.name})` : ''
   const normal = (reason: string, message: string) => tell({ type: 'Normal', reason, message: message + addition })
   const seen = () => must(look(), 'a look at the pod')
-  const config = (): PodConfig => must(seen().situation.wanted?.spec, 'the pod spec').config
+  const spec = (): WantedSpec => must(seen().situation.wanted?.spec, 'the pod spec')
+  const config = (): PodConfig => spec().config
 
-  const started = async (id: string, name: string) => {
-    await runtime.startContainer(id)
-    normal('Started', `Started container ${name}`)
+  const started = async (id: string, container: WantedContainer) => {
+    await runtime.startContainer(id).catch((cause) => {
+      throw new StepFault('RunContainerError', `failed to start container "${container.name}"`, { cause })
+    })
+    normal('Started', `Started container ${container.name}`)
+    if (real) await attend(tools, id, container)
   }
 
   return {
     async mount() {
-      await mounts.write(config().uid, seen().files.volumes)
+      await mounts.write(config().uid, seen().volumes)
     },
     async unmount({ uid }) {
       await mounts.remove(uid)
     },
     async createSandbox({ attempt }) {
-      await runtime.createSandbox(config(), attempt)
+      await runtime.createSandbox(real ? await withDns(spec()) : config(), attempt)
     },
     async stopSandbox({ id }) {
       await runtime.stopSandbox(id)
@@ -49,9 +66,10 @@ export function doersOf({ runtime, images, mounts, tell, look, wake }: Tools): D
     async pull({ image }) {
       normal('Pulling', `Pulling image "${image}"`)
       pulled.add(image)
-      images.begin(image, config(), wake)
+      images.begin(image, { pod: config(), credentials: credentials(spec(), image, tools.lookup) }, wake)
     },
-    async run({ sandbox, container, attempt, backoffMs, imageId }) {
+    async run(step) {
+      const { container, imageId, attempt, backoffMs } = step
       const { name, kind, image } = container
       const state = seen().situation.images.get(image)
       if (state?.is === 'failed') {
@@ -63,20 +81,75 @@ export function doersOf({ runtime, images, mounts, tell, look, wake }: Tools): D
         'Pulled',
         fetched ? `Successfully pulled image "${image}"` : `Container image "${image}" already present on machine`,
       )
-      const id = await runtime.createContainer(sandbox, config(), { name, kind, image, imageId, attempt, backoffMs })
+      const record = { name, kind, image, imageId, attempt, backoffMs }
+      const own = real ? await configured(tools, step) : {}
+      const id = await runtime.createContainer(step.sandbox, config(), { ...record, ...own })
       normal('Created', `Created container: ${name}`)
-      await started(id, name)
-    },
-    async start({ id, container }) {
       await started(id, container)
     },
-    async stop({ id, graceMs, why }) {
-      const owner = seen().situation.seen.find((sandbox) => sandbox.containers.some((container) => container.id === id))
+    async start({ id, container }) {
+      await started(id, must(findContainer(spec(), container), `container ${container}`))
+    },
+    async stop({ id, graceMs, why, sandbox }) {
+      const owner = seen().situation.seen.find((one) => one.containers.some((container) => container.id === id))
       tell({ type: 'Normal', reason: 'Killing', message: why + addition, ...(owner && { uid: owner.pod.uid }) })
-      await runtime.stopContainer(id, graceMs)
+      await care.end(id, graceMs, sandbox)
     },
     async remove({ id }) {
       await runtime.removeContainer(id)
     },
+  }
+}
+
+function findContainer({ containers }: WantedSpec, name: string): WantedContainer | undefined {
+  return containers.find((one) => one.name === name)
+}
+
+async function withDns({ config, of, hostNetwork }: WantedSpec): Promise<PodConfig> {
+  const { dnsConfig, dnsPolicy } = of
+  const asNode = dnsPolicy !== 'None' && Object.values(dnsConfig).every((list) => list.length === 0)
+  // On the node's network the engine gives the node's own file, and keeps it so.
+  if (hostNetwork && asNode) return config
+  return { ...config, dns: dnsOf(of, await hostDns(hostNetwork)) }
+}
+
+function credentials({ config, of }: WantedSpec, image: string, lookup: Lookup) {
+  const secrets = of.imagePullSecrets.flatMap(({ name }) => lookup(keyOf('secrets', config.namespace, name)) ?? [])
+  return credentialsFor(image, secrets)
+}
+
+/** All that the engine is told about a container, with everything on the node that it needs in place. */
+async function configured(tools: Tools, step: StepOf<'run'>): Promise<Partial<ContainerConfig>> {
+  const { tell, mounts, look, lookup, capacity, hostIP } = tools
+  const { situation, content, volumes, users } = must(look(), 'a look at the pod')
+  const spec = must(situation.wanted?.spec, 'the pod spec')
+  const pod = must(content, 'the pod')
+  const { container, attempt } = step
+  const ips = addressesIn(situation.seen, step.sandbox, spec.hostNetwork ? hostIP : undefined)
+  const addresses = { podIPs: ips, hostIP }
+  const input: SetupInput = { pod, spec, container, lookup, addresses, capacity, imageUser: users.get(container.image) }
+  const made = setUp(input)
+  if (!made.ok) throw new StepFault('CreateContainerConfigError', made.fault)
+  const { config, mounts: wishes, skipped } = made.setup
+  for (const one of skipped) {
+    const message = skippedMessage(one, spec.config.namespace)
+    tell({ type: 'Warning', reason: 'InvalidEnvironmentVariableNames', message })
+  }
+  return { ...config, mounts: await mountsFor(mounts, { spec, container, attempt, volumes, wishes, ips }) }
+}
+
+function addressesIn(seen: readonly Sandbox[], id: string, hostIP: string | undefined): string[] {
+  if (hostIP !== undefined) return [hostIP]
+  const sandbox = seen.find((one) => one.id === id)
+  return sandbox?.ips ?? (sandbox?.ip === undefined ? [] : [sandbox.ip])
+}
+
+/** Begins to look after a container that has just started. */
+async function attend({ runtime, care, look }: Tools, id: string, container: WantedContainer): Promise<void> {
+  const { wanted } = must(look(), 'a look at the pod').situation
+  if (wanted?.spec === undefined || container.of.lifecycle.postStart === undefined) return
+  for (const sandbox of await runtime.list(wanted)) {
+    const found = sandbox.containers.find((one) => one.id === id)
+    if (found) care.started(container, { container: found, sandbox, hostNetwork: wanted.spec.hostNetwork })
   }
 }

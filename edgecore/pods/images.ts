@@ -1,7 +1,13 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import type { PodConfig, Runtime } from './runtime.ts'
+import type { PodConfig, RegistryCredential, Runtime } from './runtime.ts'
 import type { ImageState } from './situation.ts'
+
+/** For whom an image is pulled. */
+export interface Asking {
+  pod: PodConfig
+  credentials?: readonly RegistryCredential[]
+}
 
 interface Pulling {
   is: 'pulling'
@@ -13,6 +19,7 @@ type Failed = { is: 'failed'; message: string; failedAt: number; dueAt: number; 
 
 const firstWait = 10_000
 const longestWait = 300_000
+const notAsked = 'no registry is asked during a drill'
 
 /**
  * The images of this node. Pulls take minutes, so nobody waits inside one: a pull is begun, and who looked is called back.
@@ -23,6 +30,7 @@ export class Images {
   readonly #runtime: Runtime
   readonly #clock: Clock
   readonly #known = new Map<string, Known>()
+  #offline = false
 
   constructor(runtime: Runtime, clock: Clock) {
     this.#runtime = runtime
@@ -47,8 +55,22 @@ export class Images {
     return { is: 'failed', message, failedAt, tries, retryAt, ...(id !== undefined && { id }) }
   }
 
+  /** From now on no registry is asked: every pull fails at once. */
+  goOffline(): void {
+    this.#offline = true
+  }
+
+  /** Registries are asked again; what failed meanwhile is forgotten. */
+  goOnline(): void {
+    if (!this.#offline) return
+    this.#offline = false
+    for (const [image, known] of this.#known) {
+      if (known.is === 'failed' && known.message === notAsked) this.#known.delete(image)
+    }
+  }
+
   /** Begins a pull, unless one is under way; calls `done` after it, however it went. */
-  begin(image: string, pod: PodConfig, done: () => void): void {
+  begin(image: string, by: Asking, done: () => void): void {
     const before = this.#known.get(image)
     if (before?.is === 'pulling') {
       before.waiting.add(done)
@@ -56,15 +78,16 @@ export class Images {
     }
     const pulling: Pulling = { is: 'pulling', waiting: new Set([done]) }
     this.#known.set(image, pulling)
-    void this.#pull(image, pod, before?.is === 'failed' ? before.tries : 0).then((after) => {
+    void this.#pull(image, by, before?.is === 'failed' ? before.tries : 0).then((after) => {
       this.#known.set(image, after)
       for (const waiting of pulling.waiting) waiting()
     })
   }
 
-  async #pull(image: string, pod: PodConfig, failures: number): Promise<Known> {
+  async #pull(image: string, { pod, credentials }: Asking, failures: number): Promise<Known> {
     try {
-      await this.#runtime.pull(image, pod)
+      if (this.#offline) throw new Error(notAsked)
+      await this.#runtime.pull(image, pod, credentials)
       return { is: 'pulled', pulledAt: this.#clock.now() }
     } catch (error) {
       const dueAt = this.#clock.monotonic() + Math.min(firstWait * 2 ** Math.min(failures, 10), longestWait)

@@ -1,137 +1,150 @@
-import { randomBytes } from 'node:crypto'
-import {
-  chmod,
-  lstat,
-  mkdir,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  stat,
-  symlink,
-  unlink,
-  writeFile,
-} from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { codeOf } from '@kedge/shared/errors'
-import type { VolumeFile } from './volume-files.ts'
+import { existsSync, realpathSync } from 'node:fs'
+import { chmod, chown, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { explain } from '@kedge/shared/errors'
+import type { Log } from '@kedge/shared/log'
+import { prepareHostPath } from './host-paths.ts'
+import { mountMemory, mountPoints, unmount } from './mount-table.ts'
+import { entriesOf, orUndefined, replaceFiles, sameFiles } from './volume-writer.ts'
+import type { PodVolumes, VolumeContent } from './volumes.ts'
 
-type Files = ReadonlyMap<string, VolumeFile>
+export interface MountsOptions {
+  /** Whether somebody runs what is in the pods: then empty folders, file systems in memory and host paths count, too. */
+  real?: boolean
+  log?: Log
+}
 
 /**
- * The volumes of pods as files: `<data>/pods/<uid>/volumes/<volume>/<path>`.
+ * The volumes of pods on disk and in memory: `<data>/pods/<uid>/volumes/<volume>/<path>`.
  *
- * A volume changes as a whole or not at all, the way kubelet does it: the files lie in a folder of their own, `..data`
- * points to that folder, each name in the volume points through `..data`, and a new version is one rename of `..data`.
+ * Invariants:
+ * - A volume of files changes as a whole or not at all.
+ * - Nothing is removed through a mount: what is mounted below a pod's folder goes first, or the folder stays.
  */
 export class Mounts {
   readonly #root: string
+  readonly #real: boolean
+  readonly #log: Log | undefined
+  /** Whether file systems in memory can be mounted here, as far as is known. */
+  #memory: boolean
+  /** Volumes whose host paths were looked at. */
+  readonly #checked = new Set<string>()
 
-  constructor(dataDir: string) {
-    this.#root = join(dataDir, 'pods')
+  constructor(dataDir: string, { real = false, log }: MountsOptions = {}) {
+    // As the kernel names it: that is how mounts are found again.
+    this.#root = join(existsSync(dataDir) ? realpathSync(dataDir) : resolve(dataDir), 'pods')
+    this.#real = real
+    this.#memory = real && process.getuid?.() === 0
+    this.#log = log
   }
 
-  /** Where the volumes of a pod are. */
+  /** Where everything of a pod is. */
   folder(uid: string): string {
     // A uid is a folder: nothing in it may lead elsewhere.
     if (!/^[\w-]+$/.test(uid)) throw new Error(`"${uid}" is not a uid`)
     return join(this.#root, uid)
   }
 
-  /** Whether the volumes on disk hold exactly these files. */
-  async holds(uid: string, volumes: ReadonlyMap<string, Files>): Promise<boolean> {
-    for (const [volume, files] of volumes) {
-      if (!(await sameFiles(join(this.folder(uid), 'volumes', volume), files))) return false
+  /** Where a volume is on this node. */
+  source(uid: string, name: string, content: VolumeContent): string {
+    return content.is === 'host' ? content.path : join(this.folder(uid), 'volumes', name)
+  }
+
+  /** Whether the volumes are there and hold what they should. */
+  async holds(uid: string, { contents }: PodVolumes): Promise<boolean> {
+    const mounted = await this.#mounted(contents)
+    for (const [name, content] of contents) {
+      if (!(await this.#isUp(uid, name, { content, mounted }))) return false
     }
     return true
   }
 
+  async #isUp(
+    uid: string,
+    name: string,
+    { content, mounted }: { content: VolumeContent; mounted: Set<string> },
+  ): Promise<boolean> {
+    if (content.is === 'host') return !this.#real || this.#checked.has(`${uid}/${name}`)
+    const folder = this.source(uid, name, content)
+    if (this.#inMemory(content) && !mounted.has(folder)) return false
+    if (content.is === 'files') return sameFiles(folder, content.files)
+    return !this.#real || (await stat(folder).catch(orUndefined)) !== undefined
+  }
+
   /** Brings the volumes of a pod up to date; those that hold what they should are left alone. */
-  async write(uid: string, volumes: ReadonlyMap<string, Files>): Promise<void> {
+  async write(uid: string, { contents, group }: PodVolumes): Promise<void> {
     // Among the files are secrets: nobody else on the machine comes past this folder.
     await mkdir(this.#root, { recursive: true, mode: 0o700 })
-    for (const [volume, files] of volumes) {
-      const folder = join(this.folder(uid), 'volumes', volume)
-      if (await sameFiles(folder, files)) continue
-      await replace(folder, files).catch((cause) => {
-        throw new Error(`write volume ${volume}`, { cause })
+    const mounted = await this.#mounted(contents)
+    for (const [name, content] of contents) {
+      if (await this.#isUp(uid, name, { content, mounted })) continue
+      await this.#bringUp(uid, name, { content, mounted, ...(group !== undefined && { group }) }).catch((cause) => {
+        throw new Error(`MountVolume.SetUp failed for volume "${name}" `, { cause })
       })
     }
   }
 
-  /** Removes all files of a pod; one that has none is fine. */
+  async #bringUp(uid: string, name: string, volume: Bringing): Promise<void> {
+    const { content, mounted, group } = volume
+    if (content.is === 'host') {
+      if (this.#real) await prepareHostPath(content)
+      this.#checked.add(`${uid}/${name}`)
+      return
+    }
+    const folder = this.source(uid, name, content)
+    if (content.is === 'empty' && !this.#real) return
+    await mkdir(folder, { recursive: true, mode: 0o755 })
+    if (this.#inMemory(content) && !mounted.has(folder)) await this.#mount(folder, content)
+    if (content.is === 'files') await replaceFiles(folder, content.files, this.#real ? group : undefined)
+    else await share(folder, group)
+  }
+
+  async #mount(folder: string, content: VolumeContent): Promise<void> {
+    const bytes = content.is === 'empty' ? content.bytes : undefined
+    await mountMemory(folder, { mode: '0755', ...(bytes !== undefined && { bytes }) }).catch((error) => {
+      this.#memory = false
+      this.#log?.warn({ reason: explain(error), instead: 'disk' }, 'no file systems in memory')
+    })
+  }
+
+  #inMemory(content: VolumeContent): boolean {
+    return this.#memory && ((content.is === 'files' && content.secret) || (content.is === 'empty' && content.memory))
+  }
+
+  async #mounted(contents: PodVolumes['contents']): Promise<Set<string>> {
+    const needed = [...contents.values()].some((content) => this.#inMemory(content))
+    return new Set(needed ? await mountPoints() : [])
+  }
+
+  /** Removes everything of a pod; one that has nothing is fine. */
   async remove(uid: string): Promise<void> {
-    await rm(this.folder(uid), { recursive: true, force: true })
+    const folder = this.folder(uid)
+    if (this.#real && (await readdir(folder).catch(orUndefined)) !== undefined) await unmountBelow(folder)
+    for (const key of this.#checked) if (key.startsWith(`${uid}/`)) this.#checked.delete(key)
+    await rm(folder, { recursive: true, force: true })
   }
 
   /** The uids of the pods that have files. */
   async uids(): Promise<string[]> {
-    return (await entries(this.#root)).filter((name) => /^[\w-]+$/.test(name))
+    return (await entriesOf(this.#root)).filter((name) => /^[\w-]+$/.test(name))
   }
 }
 
-async function replace(folder: string, files: Files): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o755 })
-  const before = await readlink(join(folder, '..data')).catch(orUndefined)
-  const version = `..${randomBytes(8).toString('hex')}`
-  for (const [path, { data, mode }] of files) {
-    const at = join(folder, version, path)
-    await mkdir(dirname(at), { recursive: true, mode: 0o755 })
-    await writeFile(at, data, { mode })
-    await chmod(at, mode)
-  }
-  await mkdir(join(folder, version), { recursive: true, mode: 0o755 })
-  await rm(join(folder, '..data_tmp'), { force: true })
-  await symlink(version, join(folder, '..data_tmp'))
-  await rename(join(folder, '..data_tmp'), join(folder, '..data'))
-  await link(folder, new Set([...files.keys()].map((path) => path.split('/')[0] ?? path)))
-  // What a crash left behind goes with the version that was replaced.
-  const old = (await entries(folder)).filter((name) => name.startsWith('..') && name !== '..data' && name !== version)
-  for (const name of new Set([...old, ...(before === undefined || before === version ? [] : [before])])) {
-    await rm(join(folder, name), { recursive: true, force: true })
-  }
+interface Bringing {
+  content: VolumeContent
+  mounted: Set<string>
+  group?: number
 }
 
-/** The names in the volume, each a link through `..data`; those that are no longer there go. */
-async function link(folder: string, names: ReadonlySet<string>): Promise<void> {
-  const present = (await entries(folder)).filter((name) => !name.startsWith('..'))
-  for (const name of present) if (!names.has(name)) await unlink(join(folder, name))
-  for (const name of names) {
-    if (!present.includes(name)) await symlink(join('..data', name), join(folder, name))
-  }
+/** Everybody in the pod may write here; with a group, what they make is the group's. */
+async function share(folder: string, group: number | undefined): Promise<void> {
+  if (group !== undefined) await chown(folder, 0, group)
+  await chmod(folder, group === undefined ? 0o777 : 0o2777)
 }
 
-async function sameFiles(folder: string, files: Files): Promise<boolean> {
-  const data = join(folder, '..data')
-  const found = await filesBelow(data)
-  if (found === undefined || found.length !== files.size) return false
-  for (const [path, { data: wanted, mode }] of files) {
-    if (!found.includes(path) || !(await isLinked(folder, path))) return false
-    const at = join(data, path)
-    if (((await stat(at)).mode & 0o777) !== mode || !(await readFile(at)).equals(wanted)) return false
-  }
-  return true
-}
-
-async function isLinked(folder: string, path: string): Promise<boolean> {
-  const found = await lstat(join(folder, path.split('/')[0] ?? path)).catch(orUndefined)
-  return found !== undefined
-}
-
-async function filesBelow(folder: string): Promise<string[] | undefined> {
-  const found = await readdir(folder, { recursive: true, withFileTypes: true }).catch(orUndefined)
-  return found
-    ?.filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-}
-
-async function entries(folder: string): Promise<string[]> {
-  return (await readdir(folder).catch(orUndefined)) ?? []
-}
-
-/** What is not there is undefined; every other trouble stays one. */
-function orUndefined(error: unknown): undefined {
-  if (codeOf(error) === 'ENOENT') return undefined
-  throw error
+async function unmountBelow(folder: string): Promise<void> {
+  const below = async () => (await mountPoints()).filter((point) => point.startsWith(`${folder}/`))
+  for (const point of (await below()).reverse()) await unmount(point)
+  const left = await below()
+  if (left.length > 0) throw new Error(`${left[0]} is still mounted`)
 }

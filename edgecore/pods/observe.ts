@@ -2,21 +2,28 @@ import type { Key, KubeObject } from '@kedge/shared/objects'
 import type { Objects } from '../store/objects.ts'
 import type { PodRow } from '../store/pods.ts'
 import { type Admission, isRejection, type Rejection } from './admission.ts'
+import type { PodCare } from './care.ts'
+import { setUp } from './container-setup.ts'
+import type { Capacity } from './field-refs.ts'
 import type { Images } from './images.ts'
+import { lastWordsOf } from './last-words.ts'
+import type { Lookup } from './lookup.ts'
 import type { Mounts } from './mounts.ts'
-import type { PodName, Runtime, Sandbox } from './runtime.ts'
+import type { ImageInfo, PodName, Runtime, Sandbox } from './runtime.ts'
+import { dependsOnImageUser } from './security.ts'
 import type { Failure, ImageState, Situation } from './situation.ts'
-import { readPod, type Wanted } from './spec.ts'
+import { readPod, type Wanted, type WantedSpec } from './spec.ts'
 import type { PodStatus } from './status.ts'
-import { type Lookup, unconfigured } from './unconfigured.ts'
-import { type VolumeFiles, volumeFiles } from './volume-files.ts'
+import { noVolumes, type Volumes, volumesOf } from './volumes.ts'
 
 export interface Look {
   situation: Situation
   /** The pod as the cloud sent it. */
   content?: KubeObject
   /** What its volumes should hold. */
-  files: VolumeFiles
+  volumes: Volumes
+  /** Who the images want to run as, where that decides on a container; by image. */
+  users: ReadonlyMap<string, ImageInfo['user']>
   /** What was reported last of the wanted uid. */
   previous?: PodStatus
 }
@@ -30,6 +37,11 @@ export interface Observer {
   runtime: Runtime
   images: Images
   mounts: Mounts
+  /** What pods can have of this node. */
+  capacity: Capacity
+  hostIP: string
+  /** Whether somebody runs what is in the pods. */
+  real: boolean
   now: () => number
   /** What a time that this process wrote down is by the clock of now; itself, unless given. */
   corrected?: (time: number) => number
@@ -40,29 +52,39 @@ export interface Subject {
   key: Key
   row?: PodRow
   failures: ReadonlyMap<string, Failure>
+  /** Who looks after its running containers. */
+  care?: PodCare
   /** Called once when something that was looked at changes by itself. */
   changed: () => void
 }
 
 /** Looks at everything that concerns one pod. */
-export async function observe(observer: Observer, { name, key, row, failures, changed }: Subject): Promise<Look> {
+export async function observe(observer: Observer, subject: Subject): Promise<Look> {
+  const { name, key, row, failures, care, changed } = subject
   const { objects, runtime, now, corrected = (time) => time } = observer
   const lookup: Lookup = (one) => objects.get(one)?.content
   const held = objects.get(key)
   // The key says which pod it is, also when the content claims another name (and is refused for it).
   const wanted = held && judged({ ...readPod(held.content, held.refused), ...name }, runtime)
-  const files: VolumeFiles = held ? volumeFiles(held.content, lookup) : { volumes: new Map(), unsupported: [] }
-  const missing = held ? unconfigured(held.content, lookup) : new Map<string, string>()
+  const content = held?.content
+  const spec = wanted?.spec
+  const files =
+    content && spec ? volumesOf({ pod: content, spec: spec.of, lookup, capacity: observer.capacity }) : noVolumes
   const previous = row !== undefined && row.uid === wanted?.uid ? (row.status as unknown as PodStatus) : undefined
-  const volumes = wanted === undefined ? ({ is: 'ready' } as const) : await volumesOf(observer, wanted, files)
+  const volumes = wanted === undefined ? ({ is: 'ready' } as const) : await stateOfVolumes(observer, wanted, files)
   const images = wanted === undefined ? new Map<string, ImageState>() : await imagesOf(observer, wanted, changed)
+  const users = spec === undefined ? new Map<string, ImageInfo['user']>() : await usersOf(runtime, spec, images)
+  const missing =
+    content && spec ? unconfigured(observer, { pod: content, spec, lookup, users }) : new Map<string, string>()
   // The engine comes last: what it says is what the plan is about.
   const seen = await runtime.list(name)
   const rejection = wanted && held && rejectionOf(observer, { wanted, content: held.content, previous, seen })
   const ended = previous?.phase === 'Succeeded' ? 'succeeded' : previous?.phase === 'Failed' ? 'failed' : undefined
   const deadlineMs = wanted?.spec?.deadlineMs
   const startedAt = previous === undefined ? now() : corrected(Date.parse(previous.startTime))
-  const unsupported = [...(wanted?.spec?.unsupported ?? []), ...files.unsupported]
+  const unsupported = spec?.unsupported ?? []
+  const lastWords = observer.real && spec ? await lastWordsOf(observer, spec, seen) : new Map<string, string>()
+  care?.attend(wanted, seen, previous)
   return {
     situation: {
       ...(wanted && { wanted }),
@@ -70,10 +92,12 @@ export async function observe(observer: Observer, { name, key, row, failures, ch
       ...(rejection && { rejection }),
       ...(observer.held?.(name) && { held: true }),
       ...(deadlineMs !== undefined && { expiresAt: startedAt + deadlineMs }),
-      ...{ seen, images, volumes, unconfigured: missing, failures, unsupported, now: now() },
+      ...{ seen, images, volumes, unconfigured: missing, failures, lastWords, unsupported, now: now() },
+      ...(care?.facts() ?? untended),
     },
-    files,
-    ...(held && { content: held.content }),
+    volumes: files,
+    users,
+    ...(content && { content }),
     ...(previous && { previous }),
   }
 }
@@ -102,10 +126,54 @@ function judged(wanted: Wanted, runtime: Runtime): Wanted {
   return message === undefined ? wanted : { ...wanted, refusal: { reason: 'RefusedByRuntime', message } }
 }
 
-async function volumesOf({ mounts }: Observer, wanted: Wanted, files: VolumeFiles): Promise<Situation['volumes']> {
+/** Of containers that nobody looks after nothing is known. */
+const untended = { tended: new Map(), killed: new Set<string>(), downSince: new Map() }
+
+/** Asks for the users of images where nothing else says whether a container runs as root. */
+async function usersOf(
+  runtime: Runtime,
+  { containers, of }: WantedSpec,
+  images: ReadonlyMap<string, ImageState>,
+): Promise<Map<string, ImageInfo['user']>> {
+  const users = new Map<string, ImageInfo['user']>()
+  for (const container of containers) {
+    const { image } = container
+    const isHere = images.get(image)?.is === 'present'
+    if (isHere && !users.has(image) && dependsOnImageUser(container.of, of.securityContext)) {
+      users.set(image, (await runtime.imageInfo(image))?.user)
+    }
+  }
+  return users
+}
+
+interface Configured {
+  pod: KubeObject
+  spec: WantedSpec
+  lookup: Lookup
+  users: ReadonlyMap<string, ImageInfo['user']>
+}
+
+/** Why containers cannot be configured, by their names. */
+function unconfigured(
+  { capacity, hostIP, real }: Observer,
+  { pod, spec, lookup, users }: Configured,
+): Map<string, string> {
+  const faults = new Map<string, string>()
+  for (const container of spec.containers) {
+    const { image, of } = container
+    // A user that nobody asked for yet is not held against anybody.
+    const imageUser = real && users.has(image) ? users.get(image) : { uid: 1 }
+    const addresses = { podIPs: [], hostIP }
+    const made = setUp({ pod, spec, container, lookup, addresses, capacity, imageUser })
+    if (!made.ok) faults.set(of.name, made.fault)
+  }
+  return faults
+}
+
+async function stateOfVolumes({ mounts }: Observer, wanted: Wanted, files: Volumes): Promise<Situation['volumes']> {
   if (files.missing !== undefined) return { is: 'missing', why: files.missing }
   if (wanted.refusal !== undefined || wanted.deletion !== undefined) return { is: 'ready' }
-  return { is: (await mounts.holds(wanted.uid, files.volumes)) ? 'ready' : 'stale' }
+  return { is: (await mounts.holds(wanted.uid, files)) ? 'ready' : 'stale' }
 }
 
 async function imagesOf({ images }: Observer, wanted: Wanted, changed: () => void): Promise<Map<string, ImageState>> {

@@ -1,7 +1,10 @@
 import { type Need, needOf } from './container.ts'
-import type { Sandbox } from './runtime.ts'
+import type { Container, Sandbox } from './runtime.ts'
 import { fateOf, isRunning, type Own, ownOf, pastOf, type Situation } from './situation.ts'
 import type { Wanted, WantedContainer, WantedSpec } from './spec.ts'
+
+/** What a container always gets to end, whatever others have used up, in milliseconds. */
+export const leastGrace = 2000
 
 interface StepArgs {
   /** Bring the files of the pod's volumes up to date. */
@@ -16,7 +19,8 @@ interface StepArgs {
   run: { sandbox: string; container: WantedContainer; attempt: number; backoffMs: number; imageId: string }
   /** Start one that was made and not started. */
   start: { id: string; container: string }
-  stop: { id: string; container: string; graceMs: number; why: string }
+  /** `sandbox`: the whole pod goes down. */
+  stop: { id: string; container: string; graceMs: number; why: string; sandbox?: string }
   remove: { id: string }
   /** Nothing to do before `until` (ms since the epoch), or before something else happens. */
   wait: { why: string; until?: number }
@@ -43,12 +47,11 @@ function steps(situation: Situation): Step[] {
   const { wanted, seen } = situation
   const others = seen.filter(({ pod }) => pod.uid !== wanted?.uid)
   // Two pods of one name never run at once: the old one goes first.
-  if (others.length > 0) return others.flatMap((sandbox) => removal(sandbox, situation.now))
+  if (others.length > 0) return others.flatMap((sandbox) => removal(sandbox, situation))
   if (wanted === undefined) return []
   const own = ownOf(situation)
   const { deletion, spec } = wanted
-  const down = (graceMs?: number) =>
-    own.sandboxes.flatMap((one) => stopping(one, graceMs ?? one.graceMs, situation.now))
+  const down = (graceMs?: number) => own.sandboxes.flatMap((one) => stopping(one, graceMs ?? one.graceMs, situation))
   if (deletion) return down(deletion.graceMs)
   if (spec === undefined) return []
   if (situation.held) return down()
@@ -61,7 +64,7 @@ function upward(wanted: Wanted, spec: WantedSpec, own: Own, situation: Situation
   if (wanted.refusal) return [{ is: 'wait', why: wanted.refusal.message }]
   // What an older sandbox still runs would run twice.
   const older = own.sandboxes.filter((one) => one !== own.sandbox)
-  const ghosts = older.flatMap((one) => stopping(one, one.graceMs, situation.now))
+  const ghosts = older.flatMap((one) => stopping(one, one.graceMs, situation))
   if (ghosts.length > 0) return ghosts
   const { volumes } = situation
   const files: Step[] = volumes.is === 'stale' ? [{ is: 'mount' }] : []
@@ -76,7 +79,7 @@ function upward(wanted: Wanted, spec: WantedSpec, own: Own, situation: Situation
 }
 
 function containers(spec: WantedSpec, own: Own, sandbox: Sandbox, situation: Situation): Step[] {
-  return turnsOf(spec, own).flatMap((wanted) => {
+  return turnsOf(spec, own, situation).flatMap((wanted) => {
     const past = pastOf(own, wanted.name)
     const need = needOf({ spec, wanted, past, since: sandbox.createdAt }, situation)
     return need.is === 'nothing' ? [] : [stepFor(need, wanted, sandbox)]
@@ -91,7 +94,7 @@ function stepFor(need: Exclude<Need, { is: 'nothing' }>, wanted: WantedContainer
     case 'pull':
       return { is: 'pull', container, image: wanted.image }
     case 'stop':
-      return { is: 'stop', id: need.id, container, graceMs: sandbox.graceMs, why: need.why }
+      return { is: 'stop', id: need.id, container, graceMs: need.graceMs ?? sandbox.graceMs, why: need.why }
     case 'create': {
       const { attempt, backoffMs, imageId } = need
       return { is: 'run', sandbox: sandbox.id, container: wanted, attempt, backoffMs, imageId }
@@ -105,9 +108,10 @@ function stepFor(need: Exclude<Need, { is: 'nothing' }>, wanted: WantedContainer
 
 /**
  * The containers whose turn it is: init containers one after the other, each when the one before has ended well (a
- * sidecar: has started); then all others at once. Once one of those was made, the init containers are behind us.
+ * sidecar: has started); then all others, each when the hooks of those before it are done. Once one of those was made,
+ * the init containers are behind us.
  */
-export function turnsOf(spec: WantedSpec, own: Own): WantedContainer[] {
+export function turnsOf(spec: WantedSpec, own: Own, situation: Situation): WantedContainer[] {
   const mains = spec.containers.filter(({ kind }) => kind === 'main')
   const before = spec.containers.filter(({ kind }) => kind !== 'main')
   const initialized = mains.some(({ name }) => pastOf(own, name).current)
@@ -115,16 +119,29 @@ export function turnsOf(spec: WantedSpec, own: Own): WantedContainer[] {
   for (const wanted of before) {
     if (initialized && wanted.kind === 'init') continue
     turns.push(wanted)
-    if (!initialized && !letsPass(wanted, own)) return turns
+    if (!initialized && !letsPass(wanted, own, situation)) return turns
   }
-  return [...turns, ...mains]
+  let settled = true
+  for (const wanted of mains) {
+    // Whoever was made is looked after, whatever the others do.
+    if (settled || pastOf(own, wanted.name).current) turns.push(wanted)
+    settled &&= !isSettling(wanted, own, situation)
+  }
+  return turns
 }
 
 /** Whether the init container or sidecar lets those behind it begin. */
-export function letsPass({ name, kind }: WantedContainer, own: Own): boolean {
+export function letsPass({ name, kind }: WantedContainer, own: Own, { tended }: Situation): boolean {
   const { latest, current } = pastOf(own, name)
   if (latest === undefined || !current) return false
-  return kind === 'sidecar' ? isRunning(latest) : latest.state.is === 'exited' && latest.state.exitCode === 0
+  if (kind === 'init') return latest.state.is === 'exited' && latest.state.exitCode === 0
+  const { started = true, settling = false } = tended.get(latest.id) ?? {}
+  return isRunning(latest) && started && !settling
+}
+
+function isSettling({ name }: WantedContainer, own: Own, { tended }: Situation): boolean {
+  const { latest } = pastOf(own, name)
+  return latest !== undefined && tended.get(latest.id)?.settling === true
 }
 
 /** Of each name the newest two are kept, the older for its exit code; and no sandbox that has nothing to tell. */
@@ -143,23 +160,36 @@ function leftovers(spec: WantedSpec, own: Own): Step[] {
   })
 }
 
-/** Ends a sandbox and keeps what there is to tell of it. Sidecars end after the containers that they serve. */
-function stopping(sandbox: Sandbox, graceMs: number, now: number): Step[] {
+/**
+ * Ends a sandbox and keeps what there is to tell of it. Sidecars end after the containers that they serve, the last of
+ * them first; they share the grace with those.
+ */
+function stopping(sandbox: Sandbox, graceMs: number, situation: Situation): Step[] {
+  const { now, tended, downSince } = situation
   const running = sandbox.containers.filter(isRunning)
   const mains = running.filter(({ kind }) => kind !== 'sidecar')
-  const first = mains.length > 0 ? mains : running
+  const first = mains.length > 0 ? mains : inOrder(running, situation).slice(-1)
   if (first.length === 0) return sandbox.ready ? [{ is: 'stopSandbox', id: sandbox.id }] : []
-  return first.map(({ id, name, state }): Step => {
-    const until = state.is === 'stopping' ? state.until : Number.POSITIVE_INFINITY
+  const spent = Math.max(0, now - (downSince.get(sandbox.id) ?? now))
+  return first.map(({ id, name, kind, state }): Step => {
+    const left = kind === 'sidecar' && graceMs > 0 ? Math.max(graceMs - spent, leastGrace) : graceMs
+    const killedAt = state.is === 'stopping' ? state.until : Number.POSITIVE_INFINITY
+    const until = Math.min(killedAt, tended.get(id)?.endsBy ?? Number.POSITIVE_INFINITY)
     // Asked again only when the grace became shorter. The margin keeps an equal wish from counting as a shorter one.
-    if (until > now + graceMs + 1000)
-      return { is: 'stop', id, container: name, graceMs, why: `Stopping container ${name}` }
+    if (until > now + left + 1000)
+      return { is: 'stop', id, container: name, graceMs: left, why: `Stopping container ${name}`, sandbox: sandbox.id }
     return { is: 'wait', why: `container ${name} is stopping`, until }
   })
 }
 
-function removal(sandbox: Sandbox, now: number): Step[] {
-  const steps = stopping(sandbox, sandbox.graceMs, now)
+/** Containers in the order of the spec, where it is known; else in that in which they were made. */
+function inOrder(containers: readonly Container[], { wanted }: Situation): Container[] {
+  const names = wanted?.spec?.containers.map(({ name }) => name) ?? []
+  return [...containers].sort((a, b) => names.indexOf(a.name) - names.indexOf(b.name) || a.createdAt - b.createdAt)
+}
+
+function removal(sandbox: Sandbox, situation: Situation): Step[] {
+  const steps = stopping(sandbox, sandbox.graceMs, situation)
   if (steps.length > 0) return steps
   return [
     { is: 'unmount', uid: sandbox.pod.uid },

@@ -1,3 +1,5 @@
+import { statfsSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
@@ -10,6 +12,7 @@ import type { Outbox } from '../store/outbox.ts'
 import { PodStatuses } from '../store/pods.ts'
 import type { Store } from '../store/store.ts'
 import { Admission, type Room } from './admission.ts'
+import type { Capacity } from './field-refs.ts'
 import { Images } from './images.ts'
 import { Mounts } from './mounts.ts'
 import type { PodName, Runtime } from './runtime.ts'
@@ -68,6 +71,8 @@ class PodManager implements Pods {
   readonly #options: PodsOptions
   readonly #scheduler: Scheduler
   readonly #mounts: Mounts
+  readonly #real: boolean
+  readonly #capacity: Capacity
   readonly images: Images
   readonly #admission: Admission | undefined
   readonly #held = new Set<string>()
@@ -84,8 +89,11 @@ class PodManager implements Pods {
     const { store, runtime, clock, dataDir, scheduler = systemScheduler } = options
     this.#options = options
     this.#scheduler = scheduler
-    this.#mounts = new Mounts(dataDir)
+    // An engine that runs nothing says so in its notice.
+    this.#real = runtime.notice === undefined
+    this.#mounts = new Mounts(dataDir, { real: this.#real, log: options.log })
     this.images = new Images(runtime, clock)
+    this.#capacity = capacityOf(dataDir)
     this.#statuses = new PodStatuses(store.db)
     this.#verified = options.verified
     this.#admission = options.room && this.#admit(options.room)
@@ -162,6 +170,8 @@ class PodManager implements Pods {
       ...(this.#admission && { admission: this.#admission }),
       held: (pod) => this.#held.has(idOf(pod)),
       mounts: this.#mounts,
+      real: this.#real,
+      capacity: this.#capacity,
       scheduler: this.#scheduler,
       verified: () => this.#verified() || isLocal?.(name) === true,
       now: () => clock.now(),
@@ -214,6 +224,12 @@ class PodManager implements Pods {
       if (!seen.has(uid) && !wanted.has(uid) && !kept.has(uid)) await this.#mounts.remove(uid)
     }
   }
+}
+
+/** What there is altogether: what a container sees that asks for its limits and has none. */
+function capacityOf(dataDir: string): Capacity {
+  const { blocks, bsize } = statfsSync(dataDir)
+  return { cpuMillis: cpus().length * 1000, memoryBytes: totalmem(), diskBytes: blocks * bsize }
 }
 
 function nameOf(key: Key): PodName {

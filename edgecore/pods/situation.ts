@@ -24,10 +24,31 @@ export interface Situation {
   held?: boolean
   /** When the pod's `activeDeadlineSeconds` are over, in ms since the epoch. */
   expiresAt?: number
+  /** What is known of running containers by looking after them, by their ids; of one that is not here, nothing is wrong. */
+  tended: ReadonlyMap<string, Tended>
+  /** Containers that were killed to be started anew, by their ids: they come back whatever their exit code. */
+  killed: ReadonlySet<string>
+  /** When the pod began to go down (ms since the epoch), by sandbox. */
+  downSince: ReadonlyMap<string, number>
+  /** What containers that have exited said last, by their ids. */
+  lastWords: ReadonlyMap<string, string>
   /** What the pod asks for that Kedge does not do, each by name; the pod runs without it. */
   unsupported: readonly string[]
   /** Milliseconds since the epoch. */
   now: number
+}
+
+/** What looking after a running container has shown. */
+export interface Tended {
+  /** Its startup probe has succeeded, if it has one. */
+  started: boolean
+  ready: boolean
+  /** Its hook after the start still runs. */
+  settling?: true
+  /** It has to be restarted. `graceMs`: what it gets to end, if not what the pod says. */
+  doomed?: { why: string; graceMs?: number }
+  /** Its hook before the end runs; it is killed at this time. */
+  endsBy?: number
 }
 
 export type ImageState =
@@ -83,8 +104,13 @@ export function isRunning(container: Container | undefined): boolean {
 }
 
 /** Whether a container that has exited stays that way, by the pod's restart policy. */
-export function staysDown(spec: WantedSpec, wanted: WantedContainer, container: Container | undefined): boolean {
+export function staysDown(
+  spec: WantedSpec,
+  wanted: WantedContainer,
+  { container, killed }: { container: Container | undefined; killed: ReadonlySet<string> },
+): boolean {
   if (container?.state.is !== 'exited' || wanted.kind === 'sidecar') return false
+  if (killed.has(container.id) && spec.restartPolicy !== 'Never') return false
   // It made way for another image, which has not had its chance.
   if (container.image !== wanted.image) return false
   const succeeded = container.state.exitCode === 0
@@ -95,18 +121,19 @@ export function staysDown(spec: WantedSpec, wanted: WantedContainer, container: 
 export type Fate = 'open' | 'succeeded' | 'failed'
 
 /** Whether the pod has come to its end, by what its containers did and the restart policy. */
-export function fateOf(spec: WantedSpec, own: Own, { ended, rejection, expiresAt, now }: Situation): Fate {
+export function fateOf(spec: WantedSpec, own: Own, { ended, rejection, expiresAt, killed, now }: Situation): Fate {
   if (rejection !== undefined) return 'failed'
   if (ended !== undefined) return ended
   if (expiresAt !== undefined && expiresAt <= now) return 'failed'
   const pasts = spec.containers.map((wanted) => ({ wanted, ...pastOf(own, wanted.name) }))
-  if (pasts.some(({ wanted, latest }) => wanted.kind === 'init' && staysDown(spec, wanted, latest))) return 'failed'
+  const isDown = (wanted: WantedContainer, container: Container | undefined) =>
+    staysDown(spec, wanted, { container, killed })
+  if (pasts.some(({ wanted, latest }) => wanted.kind === 'init' && isDown(wanted, latest))) return 'failed'
   const mains = pasts.filter(({ wanted }) => wanted.kind === 'main')
   // With "Never", a sandbox that is lost takes down with it what had not begun.
   const begun = own.sandboxes.some(({ containers }) => containers.length > 0)
   const lost = spec.restartPolicy === 'Never' && begun && own.sandbox === undefined
-  if (!mains.every(({ wanted, latest }) => staysDown(spec, wanted, latest) || (lost && !isRunning(latest))))
-    return 'open'
+  if (!mains.every(({ wanted, latest }) => isDown(wanted, latest) || (lost && !isRunning(latest)))) return 'open'
   const well = mains.every(({ latest }) => latest?.state.is === 'exited' && latest.state.exitCode === 0)
   return well ? 'succeeded' : 'failed'
 }

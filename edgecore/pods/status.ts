@@ -64,13 +64,14 @@ export function podStatus(input: StatusInput): PodStatus {
   const initContainerStatuses = statuses.filter(({ kind }) => kind !== 'main').map(({ status }) => status)
   const phase = phaseOf(wanted, own, fate)
   const ip = own.sandbox?.ip ?? (wanted.spec?.hostNetwork && own.sandbox ? hostIP : undefined)
+  const ips = own.sandbox?.ips ?? (ip === undefined ? [] : [ip])
   return {
     phase,
     conditions: conditionsOf(input, { own, phase, statuses: [...initContainerStatuses, ...containerStatuses] }),
     ...saying(input, fate),
     hostIP,
     hostIPs: [{ ip: hostIP }],
-    ...(ip === undefined ? {} : { podIP: ip, podIPs: [{ ip }] }),
+    ...(ip === undefined ? {} : { podIP: ip, podIPs: ips.map((one) => ({ ip: one })) }),
     startTime: previous?.startTime ?? rfc3339(situation.now),
     qosClass: input.qosClass,
     ...(initContainerStatuses.length > 0 ? { initContainerStatuses } : {}),
@@ -128,7 +129,9 @@ function conditionsOf({ wanted, situation, previous, runtime }: StatusInput, out
   const ready = over
     ? no(ended)
     : judge(wanted.spec !== undefined && unready === undefined, 'ContainersNotReady', unready)
-  const waiting = (wanted.spec?.containers ?? []).filter((one) => one.kind !== 'main' && !initialized(one, own, wanted))
+  const waiting = (wanted.spec?.containers ?? []).filter(
+    (one) => one.kind !== 'main' && !initialized(one, own, { wanted, situation }),
+  )
   const incomplete = named('incomplete', waiting)
   const facts: [string, Fact][] = [
     ['PodReadyToStartContainers', own.sandbox === undefined ? no() : yes()],
@@ -149,9 +152,13 @@ function conditionsOf({ wanted, situation, previous, runtime }: StatusInput, out
   })
 }
 
-function initialized(one: WantedContainer, own: Own, { spec }: Wanted): boolean {
-  const begun = spec?.containers.some(({ kind, name }) => kind === 'main' && pastOf(own, name).current)
-  return begun === true || letsPass(one, own)
+function initialized(
+  one: WantedContainer,
+  own: Own,
+  { wanted, situation }: Pick<StatusInput, 'wanted' | 'situation'>,
+): boolean {
+  const begun = wanted.spec?.containers.some(({ kind, name }) => kind === 'main' && pastOf(own, name).current)
+  return begun === true || letsPass(one, own, situation)
 }
 
 type Fact = Pick<Condition, 'status' | 'reason' | 'message'>

@@ -1,6 +1,7 @@
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { keyOf } from '@kedge/shared/objects'
+import { PodCare } from './care.ts'
 import { doersOf } from './doers.ts'
 import type { PodEvent } from './events.ts'
 import { type Look, type Observer, observe } from './observe.ts'
@@ -9,6 +10,7 @@ import { PodReporting, type ReportingTools } from './reporting.ts'
 import type { PodName, Runtime } from './runtime.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Failure } from './situation.ts'
+import { reasonOf } from './step-fault.ts'
 
 /** What every worker works with. */
 export interface Workshop extends Observer, ReportingTools {
@@ -41,6 +43,7 @@ export class PodWorker {
   readonly name: PodName
   readonly #shop: Workshop
   readonly #doers: Doers
+  readonly #care: PodCare
   /** `dueAt` by the monotonic clock: the wall time may jump while it is waited for. */
   readonly #failures = new Map<string, Omit<Failure, 'retryAt'> & { dueAt: number }>()
   readonly #reporting: PodReporting
@@ -54,10 +57,16 @@ export class PodWorker {
   constructor(name: PodName, shop: Workshop) {
     this.name = name
     this.#shop = shop
-    const { runtime, images, mounts } = shop
+    const { runtime, images, mounts, scheduler, clock, hostIP, capacity, real, objects } = shop
     this.#reporting = new PodReporting(shop)
     const tell = (event: PodEvent) => this.#reporting.note(event)
-    this.#doers = doersOf({ runtime, images, mounts, tell, look: () => this.#look, wake: () => this.wake() })
+    const wake = () => this.wake()
+    this.#care = new PodCare({ runtime, scheduler, clock, hostIP, tell, changed: wake })
+    this.#doers = doersOf({
+      ...{ runtime, images, mounts, capacity, hostIP, real, tell, wake, care: this.#care },
+      lookup: (key) => objects.get(key)?.content,
+      look: () => this.#look,
+    })
   }
 
   get pod(): string {
@@ -80,6 +89,7 @@ export class PodWorker {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#cancelTimer()
+    this.#care.stop()
     await this.#running
   }
 
@@ -94,6 +104,7 @@ export class PodWorker {
     if (!over) return
     // Who still holds this worker may not bring it back beside its successor.
     this.#stopped = true
+    this.#care.stop()
     this.#shop.gone(this)
   }
 
@@ -128,6 +139,7 @@ export class PodWorker {
       key: keyOf('pods', namespace, name),
       ...(row && { row }),
       failures: this.#failuresNow(),
+      ...(this.#shop.real && { care: this.#care }),
       changed: () => this.wake(),
     })
     return this.#look
@@ -151,7 +163,7 @@ export class PodWorker {
     } catch (error) {
       const tries = (this.#failures.get(subject)?.tries ?? 0) + 1
       const dueAt = clock.monotonic() + Math.min(firstRetry * 2 ** Math.min(tries - 1, 10), longestRetry)
-      const failure = { reason: failureReasons[step.is], message: explain(error), tries, dueAt }
+      const failure = { reason: reasonOf(error) ?? failureReasons[step.is], message: explain(error), tries, dueAt }
       this.#failures.set(subject, failure)
       if (tries === 1 && !subject.startsWith('container/')) {
         this.#reporting.note({ type: 'Warning', reason: failure.reason, message: failure.message })

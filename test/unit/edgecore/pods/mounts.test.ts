@@ -14,7 +14,7 @@ beforeEach(() => {
 
 function volume(files: Record<string, string>, mode = 0o644) {
   const entries = Object.entries(files).map(([path, text]) => [path, { data: Buffer.from(text), mode }] as const)
-  return new Map([['conf', new Map(entries)]])
+  return { contents: new Map([['conf', { is: 'files', files: new Map(entries), secret: false } as const]]) }
 }
 
 function folder(): string {

@@ -1,3 +1,5 @@
+import { PodSpec } from '@kedge/edgecore/pods/pod-schema'
+import { readPod } from '@kedge/edgecore/pods/spec'
 import { volumeFiles } from '@kedge/edgecore/pods/volume-files'
 import type { Key, KubeObject } from '@kedge/shared/objects'
 import { describe, expect, test } from 'vitest'
@@ -8,15 +10,22 @@ const objects = new Map<Key, KubeObject>([
   ['secrets/default/key', secret('key', { password: 'hunter2' })],
 ])
 
+const capacity = { cpuMillis: 4000, memoryBytes: 2 ** 30, diskBytes: 2 ** 33 }
+
+function read(content: KubeObject) {
+  const spec = PodSpec.parse(content.spec)
+  return volumeFiles({ pod: content, spec, lookup: (key) => objects.get(key), capacity })
+}
+
 function files(volume: Record<string, unknown>, metadata: Partial<KubeObject['metadata']> = {}) {
   const one = pod('web', { spec: { volumes: [{ name: 'v', ...volume }] } })
-  const found = volumeFiles({ ...one, metadata: { ...one.metadata, ...metadata } }, (key) => objects.get(key))
-  const shown = [...(found.volumes.get('v') ?? [])].map(([path, { data, mode }]) => [
+  const found = read({ ...one, metadata: { ...one.metadata, ...metadata } })
+  const shown = [...(found.volumes.get('v')?.files ?? [])].map(([path, { data, mode }]) => [
     path,
     data.toString('latin1'),
     mode,
   ])
-  return { files: shown, missing: found.missing, unsupported: found.unsupported }
+  return { files: shown, missing: found.missing }
 }
 
 describe('volumes become files', () => {
@@ -91,9 +100,7 @@ describe('volumes become files', () => {
   })
 
   test('an emptyDir is none of ours', () => {
-    expect(
-      volumeFiles(pod('web', { spec: { volumes: [{ name: 'v', emptyDir: {} }] } }), () => undefined).volumes.size,
-    ).toBe(0)
+    expect(read(pod('web', { spec: { volumes: [{ name: 'v', emptyDir: {} }] } })).volumes.size).toBe(0)
   })
 })
 
@@ -122,8 +129,16 @@ describe('what is wrong is said', () => {
       'leaves the volume',
     ],
     ['a name with a slash', { configMap: { name: '../secrets/key' } }, 'not found'],
-    ['a wrong mode', { configMap: { name: 'conf', defaultMode: 4096 } }, 'spec.volumes.0.configMap.defaultMode'],
-    ['a volume name that is a path', { name: '../../up', configMap: { name: 'conf' } }, 'is not a DNS label'],
+    [
+      'a field that files cannot have',
+      { downwardAPI: { items: [{ path: 'ip', fieldRef: { fieldPath: 'status.podIP' } }] } },
+      'there is no field status.podIP',
+    ],
+    [
+      'a resource of nobody',
+      { downwardAPI: { items: [{ path: 'cpu', resourceFieldRef: { containerName: 'x', resource: 'limits.cpu' } }] } },
+      'there is no resource limits.cpu of container "x"',
+    ],
   ])('%s', (_name, volume, message) => {
     expect(files(volume).missing).toContain(message)
   })
@@ -133,9 +148,11 @@ describe('what is wrong is said', () => {
     expect(files({ configMap: { name: 'evil' } }).missing).toContain('leaves the volume')
   })
 
-  test('what is not written', () => {
-    expect(files({ projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }).unsupported).toEqual([
-      'volume v: serviceAccountToken is not supported, no token is written.',
-    ])
+  test.each<[string, Record<string, unknown>, string]>([
+    ['a wrong mode', { configMap: { name: 'conf', defaultMode: 4096 } }, 'spec.volumes.0.configMap.defaultMode'],
+    ['a volume name that is a path', { name: '../../up', configMap: { name: 'conf' } }, 'is not a DNS label'],
+  ])('%s is refused with the whole pod', (_name, volume, message) => {
+    const { refusal } = readPod(pod('web', { spec: { volumes: [{ name: 'v', ...volume }] } }), null)
+    expect(refusal).toMatchObject({ reason: 'InvalidPod', message: expect.stringContaining(message) })
   })
 })
