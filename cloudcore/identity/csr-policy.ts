@@ -125,10 +125,9 @@ const rules: Record<string, Rule | undefined> = {
   [ids.keyUsage]: (value) => {
     const { content } = onlyElement(value)
     const [unused = 0, bits = 0] = content
-    // digitalSignature and keyEncipherment, which RSA keys of old need.
-    const others = content.length > 2 || unused > 7 || (bits & ~0b1010_0000) !== 0 || (bits & 0b1000_0000) === 0
+    const others = content.length !== 2 || unused > 7 || bits !== 0b1000_0000
     if (onlyElement(value).tag === tags.bitString && !others) return undefined
-    return { field: 'keyUsage', found: 'other usages', right: 'digitalSignature, or leave it out' }
+    return { field: 'keyUsage', found: 'other usages', right: 'digitalSignature alone, or leave it out' }
   },
   [ids.extendedKeyUsage]: (value) => {
     const found = inside(onlyElement(value), tags.sequence).map((use) => oidText(contentOf(use, tags.oid)))

@@ -6,12 +6,16 @@ import { type Service, stopAll } from '@kedge/shared/service'
 import type { Kube } from '../kube/api.ts'
 import { BuiltInCa, followCa } from './built-in.ts'
 import { SecretCaStore } from './ca-store.ts'
+import { certificateRequests } from './cert-manager.ts'
 import type { ServerNames } from './certificates.ts'
 import { rootsIn } from './chain.ts'
 import type { Issuer, LinkCertificate } from './issuer.ts'
-import type { IssuerName } from './issuer-name.ts'
+import { type IssuerName, issuerText, ownSigner } from './issuer-name.ts'
+import { KeptRoots } from './kept-roots.ts'
+import { signingRequests } from './kubernetes-csr.ts'
 import { OwnLinkCertificate } from './link-certificate.ts'
 import { LinkCertificateFiles } from './link-certificate-files.ts'
+import { RequestIssuer } from './request-issuer.ts'
 import { sealingKey } from './sealed-key.ts'
 import { bundle } from './x509.ts'
 
@@ -84,9 +88,13 @@ interface SignerParts {
   add: <T extends Service>(service: T) => T
 }
 
-async function signerOf(name: IssuerName, { ca }: SignerParts): Promise<Issuer> {
+async function signerOf(name: IssuerName, { ca, kube, clock, log, given, add }: SignerParts): Promise<Issuer> {
   if (name.is === 'built-in') return ca
-  throw new UserError(`the issuer ${name.is} is not supported yet`)
+  const roots = await KeptRoots.open(kube, () => clock.now())
+  const parts = { name: issuerText(name), kube, roots, given, clock, log }
+  if (name.is === 'cert-manager') return add(new RequestIssuer({ ...parts, kind: certificateRequests(name) }))
+  const windows = name.signer === ownSigner ? ca : undefined
+  return add(new RequestIssuer({ ...parts, kind: signingRequests(name, ca), windows }))
 }
 
 function linkFiles({ linkTlsCert: cert, linkTlsKey: key, issuerRoots: roots }: IssuingSettings) {

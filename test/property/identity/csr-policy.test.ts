@@ -38,7 +38,7 @@ const parts = {
     [
       { value: extensions.noAuthority(), right: true },
       { value: extensions.keyUsage(0x80), right: true },
-      { value: extensions.keyUsage(0xa0), right: true },
+      { value: extensions.keyUsage(0xa0), right: false },
       { value: extensions.uses(clientAuth), right: true },
       { value: extensions.keyUsage(0x86), right: false },
       { value: extensions.authority(), right: false },
