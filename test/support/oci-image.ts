@@ -10,18 +10,20 @@ export interface OciImage {
 }
 
 export interface ImageOptions {
-  /** The whole command line unless a pod says otherwise; a busybox that sleeps, unless given. */
+  /** The whole command line unless a pod says otherwise; unless given, one that waits and ends well when asked to. */
   entrypoint?: readonly string[]
   user?: string
   /** Files beside busybox, by path. */
   files?: Readonly<Record<string, string>>
 }
 
+// The first process of a container hears no signal that it has not asked for.
+const sleeping = ['/bin/sh', '-c', 'trap "exit 0" TERM; sleep 1000000 & wait']
 const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 
 /** An image with Debian's static busybox, which it can be called by in `/bin` under many names. */
 export function ociImage(name: string, options: ImageOptions = {}): OciImage {
-  const { entrypoint = ['/bin/sleep', '1000000'], user = '', files = {} } = options
+  const { entrypoint = sleeping, user = '', files = {} } = options
   const layer = tar(rootFiles(files))
   const config = json({
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
@@ -56,7 +58,7 @@ export function ociArchive(images: readonly OciImage[]): Buffer {
 }
 
 const applets =
-  'sh sleep cat echo true false id env ls nc wget httpd mount ping touch mkdir test hostname dd kill ps nslookup stat head grep'
+  'sh sleep cat echo true false id env ls nc wget httpd mount ping touch mkdir test hostname dd kill ps readlink nslookup stat head grep'
 
 function rootFiles(files: Readonly<Record<string, string>>): TarEntry[] {
   const folders = ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev', 'run', 'www']

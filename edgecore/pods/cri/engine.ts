@@ -235,7 +235,9 @@ export class CriRuntime implements Runtime {
   async stats(): Promise<ContainerStats[]> {
     const filter = { label_selector: { [labels.manager]: manager } }
     const { stats } = await this.#client.call(methods.listStats, { filter })
-    return stats.map(({ attributes, cpu, memory, writable_layer }) => ({
+    // Of those that have ended there is an entry, too, with nothing in it.
+    const running = stats.filter(({ cpu, memory }) => cpu !== undefined || memory !== undefined)
+    return running.map(({ attributes, cpu, memory, writable_layer }) => ({
       id: attributes?.id ?? '',
       cpuNanos: cpu?.usage_core_nano_seconds?.value ?? 0,
       memoryBytes: memory?.working_set_bytes?.value ?? 0,

@@ -8,13 +8,19 @@ export interface Bench {
   image: string
   /** An image whose pull fails, and the pod that asks for it. */
   missing: { image: string; pod: PodConfig }
-  /** A pod of this name; `ends` makes its container `main` end by itself soon after its start, with that code. */
-  pod(name: string, ends?: { exitCode: number }): PodConfig
+  /** A pod of this name on the node's network; `ends` makes its `main` end by itself soon after its start, with that code. */
+  pod(name: string, ends?: Ends): PodConfig
+  /** What its container `main` needs for that. */
+  container(ends?: Ends): Partial<ContainerConfig>
   /** Lets the time pass that it takes until `look` gives something. */
   until<T>(look: () => Promise<T | undefined>): Promise<T>
   /** The engine as a new edgecore finds it. */
   reopen(): Promise<Runtime>
   close(): Promise<void>
+}
+
+export interface Ends {
+  exitCode: number
 }
 
 /** What every container engine must do: the words of `Runtime`, as tests. */
@@ -48,10 +54,10 @@ export function runtimeContract(name: string, open: () => Promise<Bench>): void 
       return container
     }
 
-    async function running(pod: PodConfig): Promise<{ sandbox: string; container: string }> {
+    async function running(pod: PodConfig, ends?: Ends): Promise<{ sandbox: string; container: string }> {
       const imageId = await runtime.pull(bench.image, pod)
       const sandbox = await runtime.createSandbox(pod, 0)
-      const container = await runtime.createContainer(sandbox, pod, config(imageId))
+      const container = await runtime.createContainer(sandbox, pod, config(imageId, bench.container(ends)))
       await runtime.startContainer(container)
       return { sandbox, container }
     }
@@ -64,6 +70,32 @@ export function runtimeContract(name: string, open: () => Promise<Bench>): void 
     test('says its name and version', async () => {
       expect(runtime.name).toMatch(/^[a-z][a-z0-9-]*$/)
       expect(await runtime.version()).toMatch(/^\d+\.\d+/)
+    })
+
+    test('says how it is doing', async () => {
+      expect(await runtime.health()).toEqual({ runtime: { ok: true }, network: { ok: true } })
+    })
+
+    test('lists its images, and has one no more once it was removed', async () => {
+      const id = await runtime.pull(bench.image, bench.pod('web'))
+      expect((await runtime.images()).find((one) => one.id === id)?.names).toContain(bench.image)
+      expect(await runtime.imageInfo(bench.image)).toMatchObject({ id, pinned: false })
+      await runtime.removeImage(id)
+      await runtime.removeImage(id)
+      expect(await runtime.image(bench.image)).toBeUndefined()
+      expect(await runtime.imageInfo(bench.image)).toBeUndefined()
+    })
+
+    test('runs commands in a container that runs, and in no other', async () => {
+      const pod = bench.pod('web')
+      const { container } = await running(pod)
+      expect(await runtime.exec(container, ['/bin/true'], 10_000)).toMatchObject({ exitCode: 0 })
+      expect((await runtime.stats()).map(({ id }) => id)).toEqual([container])
+      await runtime.stopContainer(container, 0)
+      await bench.until(() => exited(pod))
+      await expect(runtime.exec(container, ['/bin/true'], 10_000)).rejects.toThrow(/./)
+      await expect(runtime.exec('nowhere', ['/bin/true'], 10_000)).rejects.toThrow(/./)
+      expect(await runtime.stats()).toEqual([])
     })
 
     test('has an image after it was pulled, under one id', async () => {
@@ -80,10 +112,11 @@ export function runtimeContract(name: string, open: () => Promise<Bench>): void 
     })
 
     test('shows what was made with all that was said of it', async () => {
-      const pod = bench.pod('web')
+      const pod = { ...bench.pod('web'), notes: { preStop: 'yes' } }
       const imageId = await runtime.pull(bench.image, pod)
       const id = await runtime.createSandbox(pod, 3)
-      const made = config(imageId, { attempt: 2, backoffMs: 20_000 })
+      const notes = { probe: '{"path":"/"}' }
+      const made = config(imageId, { attempt: 2, backoffMs: 20_000, kind: 'sidecar', hash: 'abc', notes })
       const container = await runtime.createContainer(id, pod, made)
       const sandbox = await sandboxOf(pod)
       const { namespace, name, uid } = pod
@@ -93,6 +126,7 @@ export function runtimeContract(name: string, open: () => Promise<Bench>): void 
         attempt: 3,
         ready: true,
         graceMs: pod.graceMs,
+        notes: { preStop: 'yes' },
       })
       expect(sandbox.containers).toMatchObject([{ ...made, id: container, state: { is: 'created' } }])
     })
@@ -132,8 +166,9 @@ export function runtimeContract(name: string, open: () => Promise<Bench>): void 
     })
 
     test('a container that ends by itself has its exit code, its times, and does not start again', async () => {
-      const pod = bench.pod('web', { exitCode: 3 })
-      const { container } = await running(pod)
+      const ends = { exitCode: 3 }
+      const pod = bench.pod('web', ends)
+      const { container } = await running(pod, ends)
       const end = await bench.until(() => exited(pod))
       expect(end).toMatchObject({ exitCode: 3, reason: 'Error' })
       expect(end.finishedAt).toBeGreaterThanOrEqual(end.startedAt)
@@ -142,11 +177,13 @@ export function runtimeContract(name: string, open: () => Promise<Bench>): void 
     })
 
     test('tells when a container has ended by itself', async () => {
-      const pod = bench.pod('web', { exitCode: 0 })
+      const ends = { exitCode: 0 }
+      const pod = bench.pod('web', ends)
       const told: string[] = []
       const end = runtime.watch(({ name }) => told.push(name))
-      await running(pod)
-      await bench.until(async () => (told.includes('web') ? true : undefined))
+      await running(pod, ends)
+      // An engine may tell of more than there is to know.
+      await bench.until(async () => (told.includes('web') ? exited(pod) : undefined))
       expect(await exited(pod)).toMatchObject({ exitCode: 0, reason: 'Completed' })
       end()
     })
@@ -163,9 +200,10 @@ export function runtimeContract(name: string, open: () => Promise<Bench>): void 
       expect((await sandboxOf(pod)).containers).toEqual([])
     })
 
-    test('kills a container at once when it has no grace', async () => {
+    test('can kill a container at once, also one that was asked to end in its time', async () => {
       const pod = bench.pod('web')
       const { container } = await running(pod)
+      await runtime.stopContainer(container, 600_000)
       await runtime.stopContainer(container, 0)
       await bench.until(() => exited(pod))
     })

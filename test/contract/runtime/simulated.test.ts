@@ -21,6 +21,7 @@ runtimeContract('simulated', async (): Promise<Bench> => {
     // The simulated engine is told by the pod which pulls fail, a real one by the registry.
     missing: { image: 'nowhere:1', pod: pod('web', { pullError: 'no such host' }) },
     pod: (name, ends) => pod(name, ends ? { containers: { main: { exitAfter: '5s', exitCode: ends.exitCode } } } : {}),
+    container: () => ({}),
     async until(look) {
       for (let second = 0; second < 60; second += 1) {
         const found = await look()
