@@ -20,16 +20,16 @@ import { openKeeper } from './identity/open.ts'
 import { type CloudAccessSettings, cloudAccess } from './link/access.ts'
 import { CloudLink } from './link/link.ts'
 import { type EdgeParts, edgeMetrics } from './metrics.ts'
-import { PodControl } from './node/pod-control.ts'
+import { circumstancesOf } from './node/circumstances.ts'
+import { type NodeParts, startNodeParts } from './node/node-parts.ts'
 import { openRuntime, type RuntimeSettings } from './pods/open-runtime.ts'
-import { type Pods, startPods } from './pods/pods.ts'
 import { allReported, reportsOn } from './reports/again.ts'
 import { careForBudget } from './reports/budget-care.ts'
 import { reportDiscovered } from './reports/discovered.ts'
 import { Drain } from './reports/drain.ts'
 import type { LinkBudget } from './reports/link-budget.ts'
 import { NodeConditions } from './reports/node-conditions.ts'
-import { bootId, internalIP, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
+import { bootId, type NodeStatus, startNodeStatus } from './reports/node-status.ts'
 import { type OutboxCare, startOutboxCare } from './reports/outbox-care.ts'
 import { secretsCondition } from './reports/secrets-condition.ts'
 import { storageCondition, tellDamage } from './reports/storage-condition.ts'
@@ -62,6 +62,9 @@ export interface EdgecoreOptions {
         | 'webhookAddress'
         | 'uploads'
         | 'secretsKeyFile'
+        | 'staticPods'
+        | 'systemReserved'
+        | 'autonomy'
       >
     > &
     CloudAccessSettings &
@@ -151,36 +154,34 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     const devices = add(
       await startDevices({ ...common, host, port, mqtt: settings, dmi, uploads, random, ...driverOptions(settings) }),
     )
-    const pods = add(
-      startPods({
-        ...common,
-        runtime,
-        dataDir: settings.data,
-        hostIP: internalIP(),
-        verified: () => holding.complete,
-      }),
-    )
-    const control = new PodControl({ objects, runtime, pods })
-    add(await openControl({ path: controlPath(data), devices, pods: control, log }))
+    let nodeStatus: NodeStatus | undefined
+    let cloud: Cloud | undefined
+    const pods = await startNodeParts({
+      ...{ ...common, runtime, settings, add },
+      verified: () => holding.complete,
+      circumstances: () => circumstancesOf({ store, clock, nodeStatus, cloud }),
+      link: () => cloud?.link,
+    })
+    add(await openControl({ path: controlPath(data), devices, pods: pods.routes, log }))
     const care = add(startOutboxCare(common))
     add(reportDiscovered({ ...common, devices }))
-    const nodeStatus = add(startNodeStatus({ ...common, runtime, dataDir: settings.data }))
-
-    const cloud =
-      settings.cloud === undefined
-        ? undefined
-        : add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus, care }))
+    const status = add(
+      startNodeStatus({ ...common, runtime, dataDir: settings.data, reserved: settings.systemReserved }),
+    )
+    nodeStatus = status
+    if (settings.cloud !== undefined)
+      cloud = add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus: status, care }))
     if (settings.metricsAddress !== null) {
       const parts: EdgeParts = { store, objects, outbox, clock, cloud, devices }
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(edgeMetrics(parts))
-      const status = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
-      log.info({ host, port: status.port }, 'metrics served')
+      const served = add(await openStatusServer({ host, port, notReady: () => [], metrics }))
+      log.info({ host, port: served.port }, 'metrics served')
     }
     store.onFault(() => {
       if (store.fault !== undefined || store.inMemory) return
       log.info({}, 'taking up what could not be written')
-      nodeStatus.again()
+      status.again()
       pods.wake([])
       devices.wake([]).catch((error: unknown) => log.error({ reason: explain(error) }, 'devices not applied'))
     })
@@ -206,7 +207,7 @@ interface CloudOptions {
   holding: Holding
   outbox: Outbox
   devices: Devices
-  pods: Pods
+  pods: Pick<NodeParts, 'wake'>
   nodeStatus: NodeStatus
   care: OutboxCare
   conditions: NodeConditions

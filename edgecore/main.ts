@@ -24,6 +24,7 @@ await runProgram('edgecore', async () => {
   if (command === 'logs') return logs(rest)
   if (command === 'exec') return exec(rest)
   if (command === 'restart') return restart(rest)
+  if (command === 'drill') return drill(rest)
   keepHeapSmall()
   const given = await loadSettings(edgecoreProgram)
   if (given === undefined) return
@@ -124,6 +125,12 @@ async function exec(argv: string[]): Promise<void> {
 async function restart(argv: string[]): Promise<void> {
   const { restart } = await import('./cli/restart.ts')
   process.stdout.write(await restart(argv, process.env))
+}
+
+async function drill(argv: string[]): Promise<void> {
+  const { drill } = await import('./cli/drill.ts')
+  const write = (text: string) => void process.stdout.write(text)
+  process.exitCode = await drill(argv, { env: process.env, write, signal: untilNobodyReads() })
 }
 
 /** Aborts when the person at the terminal ends the command, or whoever reads its output does. */

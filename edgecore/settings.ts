@@ -19,6 +19,7 @@ import { type Fault, program, type Values } from '@kedge/shared/settings'
 import { isNodeName } from '@kedge/shared/topics'
 import { type AccessSettings, accessFaults } from './devices/access-settings.ts'
 import { namedDrivers } from './devices/drivers/named.ts'
+import { readAmounts } from './pods/claim.ts'
 
 const nodeName = valueType(
   'NAME',
@@ -36,6 +37,8 @@ const socket = valueType('SOCKET', 'unix:// and the absolute path of a Unix sock
   return found.startsWith('/') ? found : undefined
 })
 
+const resourceAmounts = valueType('AMOUNTS', 'amounts such as cpu=200m,memory=256Mi,ephemeral-storage=1Gi', readAmounts)
+
 const commitInterval = valueType('DURATION', 'a duration such as 0s, 200ms or 5s, or auto', (text) =>
   text === 'auto' ? text : parseDuration(text),
 )
@@ -52,6 +55,7 @@ export const edgecoreProgram = program({
     'edgecore get KIND [NAME]     reads what this node holds; edgecore get --help tells more',
     'edgecore twin get|set|watch  works with the twins of its devices; edgecore twin --help tells more',
     'edgecore logs|exec|restart POD  logs, a command, a restart of a pod here; each has its --help',
+    'edgecore drill               proves that this node comes back without the cloud; edgecore drill --help tells more',
     'edgecore discover            writes manifests for devices that announce themselves; edgecore discover --help tells more',
     'edgecore method list|call    works with the methods of its devices; edgecore method --help tells more',
   ],
@@ -135,6 +139,19 @@ export const edgecoreProgram = program({
     runtimeEndpoint: {
       type: socket,
       help: 'Socket of the container engine, unix:///run/containerd/containerd.sock; without it the usual places are looked at: /run/containerd, /run/crio, k3s, MicroK8s',
+    },
+    staticPods: {
+      type: path,
+      help: 'Folder of Pod manifests, YAML or JSON, that this node runs by itself, also without any cloud',
+    },
+    systemReserved: {
+      type: resourceAmounts,
+      help: 'What is set aside for the system and taken off what pods may ask for: cpu=200m,memory=256Mi,ephemeral-storage=1Gi',
+    },
+    autonomy: {
+      type: interval,
+      default: '24h',
+      help: 'For how long this node should do without the cloud: OfflineReady is False when its certificate ends earlier',
     },
     podLogs: { type: path, default: '/var/log/pods', help: 'Where the container engine writes the logs of pods' },
     outboxBytes: {

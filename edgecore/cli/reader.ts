@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs'
 import { systemClock } from '@kedge/shared/clock'
 import { codeOf, UserError } from '@kedge/shared/errors'
 import { Database } from '@kedge/shared/sqlite'
+import { keptStaticPods } from '../node/static-kept.ts'
 import { savedBudget } from '../reports/budget-care.ts'
 import type { SavedBudget } from '../reports/link-budget.ts'
 import { databasePath } from '../settings.ts'
 import { migrations } from '../store/migrations.ts'
-import { Objects } from '../store/objects.ts'
+import { type HeldObject, Objects } from '../store/objects.ts'
 import { Outbox } from '../store/outbox.ts'
 import { Seal, type SealedDatabase, withSeal } from '../store/seal.ts'
 import { handedInKey, ownKeyFile, readHandedIn } from '../store/secrets-key.ts'
@@ -19,6 +20,8 @@ export interface Reader {
   outbox: Outbox
   budget: SavedBudget | undefined
   /** The status of each pod as last reported, by `<namespace>/<name>`. */
+  /** Pods of the node's own folder. */
+  staticPods(): HeldObject[]
   podStatuses(): Map<string, Record<string, unknown>>
   close(): void
 }
@@ -42,6 +45,7 @@ export function openReader(data: string, keyFile?: string): Reader {
     twins: new TwinTable(db),
     outbox: new Outbox(db, systemClock),
     budget: savedBudget({ db }),
+    staticPods: () => keptStaticPods(db),
     podStatuses: () => new Map(statuses.all().map(({ pod, status }) => [pod, JSON.parse(status)])),
     close: () => db.close(),
   }

@@ -50,7 +50,7 @@ interface ContainerStatus {
 
 function pods(reader: Reader, { now }: ViewOptions): Item[] {
   const statuses = reader.podStatuses()
-  return reader.objects.list('pods').map((held) => {
+  return [...reader.objects.list('pods'), ...reader.staticPods()].map((held) => {
     const status = statuses.get(idOf(held.content)) ?? {}
     const containers = (status.containerStatuses ?? []) as ContainerStatus[]
     const wanted = ((held.content.spec?.containers ?? []) as unknown[]).length

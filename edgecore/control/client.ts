@@ -34,9 +34,10 @@ export async function* follow(data: string, path: string, signal: AbortSignal): 
   }
 }
 
-/** Text that edgecore sends, until it or `signal` ends it. Throws a `UserError` with the reason when it refuses. */
-export async function* stream(data: string, path: string, signal: AbortSignal): AsyncGenerator<string> {
-  const response = await call(data, { method: 'GET', path }, undefined)
+/** Text that edgecore sends, asked with a POST of `body` or a GET, until it or `signal` ends it. Throws a `UserError` with the reason when it refuses. */
+export async function* stream(data: string, path: string, signal: AbortSignal, body?: unknown): AsyncGenerator<string> {
+  const method = body === undefined ? 'GET' : 'POST'
+  const response = await call(data, { method, path }, body === undefined ? undefined : JSON.stringify(body))
   signal.addEventListener('abort', () => response.destroy(), { once: true })
   response.setEncoding('utf8')
   if (response.statusCode !== 200) {

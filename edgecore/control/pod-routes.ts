@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { explain } from '@kedge/shared/errors'
 import { readBody } from '@kedge/shared/http-body'
 import * as z from 'zod'
+import type { DrillEvent, DrillWish } from '../node/drill.ts'
 import type { LogLine } from '../node/log-line.ts'
 import type { PodControl } from '../node/pod-control.ts'
 import type { Found } from '../node/pod-target.ts'
@@ -10,6 +11,7 @@ import type { PodName } from '../pods/runtime.ts'
 const Exec = z.object({ container: z.string().optional(), command: z.array(z.string()).min(1) })
 const Stream = Exec.extend({ stdin: z.boolean().default(false), tty: z.boolean().default(false) })
 const Restart = z.object({ container: z.string().optional() })
+const Drill = z.object({ dryRun: z.boolean().default(false), timeoutMs: z.number().positive().default(120_000) })
 const number = z.coerce.number().nonnegative()
 const truth = z.literal('true').transform(() => true)
 const Logs = z.object({
@@ -24,8 +26,14 @@ const Logs = z.object({
 const maxBytes = 1024 * 1024
 const pattern = /^\/pods\/([^/]+)\/([^/]+)\/(logs|exec|stream|restart)$/
 
-export interface PodRequest {
+/** What commands on the node can ask of its pods. */
+export interface PodRoutes {
   control: PodControl
+  drill: (wish: DrillWish) => AsyncGenerator<DrillEvent>
+}
+
+export interface PodRequest {
+  pods: PodRoutes
   request: IncomingMessage
   response: ServerResponse
   url: URL
@@ -34,9 +42,12 @@ export interface PodRequest {
 /**
  * What can be asked about pods: `GET /pods/<namespace>/<name>/logs` streams text; `POST …/exec` runs a command and
  * answers its exit code and output; `POST …/stream` answers a URL of the engine for one command with its streams;
- * `POST …/restart` restarts the pod or one container. False for any other path.
+ * `POST …/restart` restarts the pod or one container; `POST /drill` streams a line of JSON for each `DrillEvent`. False
+ * for any other path.
  */
-export async function servePods({ control, request, response, url }: PodRequest): Promise<boolean> {
+export async function servePods({ pods, request, response, url }: PodRequest): Promise<boolean> {
+  const { control } = pods
+  if (request.method === 'POST' && url.pathname === '/drill') return drilled(pods, request, response)
   const [, namespace, name, action] = pattern.exec(url.pathname) ?? []
   if (namespace === undefined || name === undefined) return false
   const pod = { namespace: decodeURIComponent(namespace), name: decodeURIComponent(name) }
@@ -51,6 +62,24 @@ export async function servePods({ control, request, response, url }: PodRequest)
     const code = error instanceof z.ZodError || error instanceof SyntaxError ? 400 : 502
     answer(response, code, { reason: error instanceof z.ZodError ? z.prettifyError(error) : explain(error) })
   }
+  return true
+}
+
+async function drilled(pods: PodRoutes, request: IncomingMessage, response: ServerResponse): Promise<true> {
+  const body = await readBody(request, maxBytes)
+  const wish = Drill.safeParse(JSON.parse(body?.toString() || '{}'))
+  if (!wish.success) {
+    answer(response, 400, { reason: z.prettifyError(wish.error) })
+    return true
+  }
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+  // Whoever goes away breaks the drill off; it is heard to its end all the same, for it has to put things right again.
+  for await (const event of pods.drill({ ...wish.data, signal: gone.signal })) {
+    if (!gone.signal.aborted) response.write(`${JSON.stringify(event)}\n`)
+  }
+  response.end()
   return true
 }
 

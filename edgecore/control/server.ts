@@ -6,15 +6,14 @@ import { readBody } from '@kedge/shared/http-body'
 import type { Log } from '@kedge/shared/log'
 import type { Service } from '@kedge/shared/service'
 import type { Devices } from '../devices/host.ts'
-import type { PodControl } from '../node/pod-control.ts'
-import { servePods } from './pod-routes.ts'
+import { type PodRoutes, servePods } from './pod-routes.ts'
 
 export interface ControlOptions {
   /** Of a Unix socket. */
   path: string
   devices: Pick<Devices, 'ask' | 'discovered' | 'listen' | 'methods'>
   /** Without it nothing is answered about pods. */
-  pods?: PodControl
+  pods?: PodRoutes
   log: Log
 }
 
@@ -70,7 +69,7 @@ function removeOld(path: string): void {
 async function serve(options: ControlOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? '', 'http://edgecore')
   const { pathname, searchParams } = url
-  if (options.pods && (await servePods({ control: options.pods, request, response, url }))) return
+  if (options.pods && (await servePods({ pods: options.pods, request, response, url }))) return
   if (request.method === 'GET' && pathname === '/documents') return documents(options, response)
   if (request.method === 'GET' && pathname === '/discovered') {
     return answer(response, 200, { proposals: options.devices.discovered(searchParams.get('namespace') || 'default') })

@@ -95,7 +95,8 @@ export function retryDelay(attempt: number, random: number): number {
  */
 export class CloudLink implements Service {
   readonly #options: CloudLinkOptions
-  readonly #stopping = new AbortController()
+  #stopping = new AbortController()
+  #stopped = false
   #client: MqttClient | undefined
   #up = false
   #running: Promise<void> | undefined
@@ -113,7 +114,21 @@ export class CloudLink implements Service {
   }
 
   start(): void {
-    this.#running ??= this.#run()
+    if (!this.#stopped) this.#running ??= this.#run()
+  }
+
+  /** Ends the connection and makes no other until `resume`. */
+  async pause(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+
+  /** Undoes a `pause`. */
+  resume(): void {
+    if (this.#stopped || !this.#stopping.signal.aborted) return
+    this.#stopping = new AbortController()
+    const before = this.#running ?? Promise.resolve()
+    this.#running = before.then(() => this.#run())
   }
 
   /** Hands a frame to the connection; false when there is none. Delivery is confirmed by frames, never by MQTT. */
@@ -127,6 +142,7 @@ export class CloudLink implements Service {
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true
     this.#stopping.abort()
     await this.#running
   }

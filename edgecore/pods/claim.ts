@@ -57,6 +57,19 @@ export function amountsIn(list: Json): Amounts {
   return { cpu: amount('cpu'), memory: amount('memory'), 'ephemeral-storage': amount('ephemeral-storage') }
 }
 
+/** Reads `cpu=200m,memory=256Mi`; undefined when it is anything else. What is not named is 0. */
+export function readAmounts(text: string): Amounts | undefined {
+  const amounts = none()
+  for (const part of text.split(',')) {
+    const [, name, value] = /^([a-z-]+)=(.+)$/.exec(part.trim()) ?? []
+    const amount = value === undefined ? undefined : amountOf(value)
+    const known = counted.find((one) => one === name)
+    if (known === undefined || amount === undefined || amount < 0) return undefined
+    amounts[known] = amount
+  }
+  return amounts
+}
+
 function none(): Amounts {
   return amountsIn({})
 }

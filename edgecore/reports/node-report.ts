@@ -1,8 +1,12 @@
 import { canonical } from '@kedge/shared/canonical'
 import { rfc3339 } from '@kedge/shared/clock'
 import type { NodeReport } from '@kedge/shared/reports'
+import type { Amounts } from '../pods/claim.ts'
+import type { Health } from '../pods/runtime.ts'
 import type { NodeCondition } from './node-conditions.ts'
 import type { NodeFacts } from './node-facts.ts'
+import type { NodeImage } from './node-images.ts'
+import { allocatableOf, capacityOf } from './node-room.ts'
 
 export interface NodeStatusInput {
   nodeName: string
@@ -12,8 +16,12 @@ export interface NodeStatusInput {
   platform: string
   /** Of edgecore. */
   version: string
-  /** `version` is absent when the engine does not answer; then `fault` says why. */
-  runtime: { name: string; version?: string; fault?: string; notice?: Notice }
+  /** `version` is absent when the engine does not tell it. */
+  runtime: { name: string; version?: string; health: Health; notice?: Notice }
+  /** What is set aside for the system; nothing unless given. */
+  reserved?: Amounts
+  /** Undefined when the engine does not tell them now: then those that were told last stay. */
+  images?: readonly NodeImage[]
   pressures: Pressures
   /** What other parts say of the node. */
   conditions?: readonly NodeCondition[]
@@ -31,24 +39,18 @@ interface Notice {
 
 /** The release of Kubernetes whose Pod and Node semantics are followed. */
 const kubernetesVersion = 'v1.32.0'
-const maxPods = 110
 
 /** The report on the node itself, with labels and `Node.status` as kubelet gives them. */
 export function nodeReport(input: NodeStatusInput): NodeReport {
   const { nodeName, facts, runtime, version } = input
   const architecture = goArch(input.arch)
-  const amounts = amountsOf(facts)
+  const images = input.images ?? input.previous?.status.images
   return {
     is: 'node',
-    labels: {
-      'kubernetes.io/hostname': nodeName,
-      'kubernetes.io/os': input.platform,
-      'kubernetes.io/arch': architecture,
-    },
+    labels: nodeLabels(input),
     status: {
-      capacity: amounts,
-      // Nothing is set aside for the system.
-      allocatable: amounts,
+      capacity: capacityOf(facts),
+      allocatable: allocatableOf(facts, input.reserved),
       addresses: [
         { type: 'InternalIP', address: facts.address },
         { type: 'Hostname', address: nodeName },
@@ -66,17 +68,14 @@ export function nodeReport(input: NodeStatusInput): NodeReport {
         operatingSystem: input.platform,
         architecture,
       },
+      ...(images !== undefined && { images }),
     },
   }
 }
 
-function amountsOf({ cpus, memory, disk }: NodeFacts): Record<string, string> {
-  return {
-    cpu: String(cpus),
-    memory: `${Math.floor(memory.total / 1024)}Ki`,
-    'ephemeral-storage': `${Math.floor(disk.total / 1024)}Ki`,
-    pods: String(maxPods),
-  }
+/** What a node says of itself for those who choose where pods run. `arch` and `platform` are Node.js's words. */
+export function nodeLabels({ nodeName, platform, arch }: Pick<NodeStatusInput, 'nodeName' | 'platform' | 'arch'>) {
+  return { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': platform, 'kubernetes.io/arch': goArch(arch) }
 }
 
 /** The architecture as Go, and so Kubernetes, names it. */
@@ -106,7 +105,7 @@ function conditionsOf({
   previous,
   now,
 }: NodeStatusInput): Record<string, string>[] {
-  const { notice, fault } = runtime
+  const { notice, health } = runtime
   const facts: NodeCondition[] = [
     judged(
       'MemoryPressure',
@@ -126,9 +125,15 @@ function conditionsOf({
       ['HasInsufficientPID', 'has insufficient PID available'],
       ['HasSufficientPID', 'has sufficient PID available'],
     ),
-    fault === undefined
+    health.runtime.ok
       ? { type: 'Ready', status: 'True', reason: 'EdgecoreReady', message: 'edgecore is ready' }
-      : { type: 'Ready', status: 'False', reason: 'RuntimeNotReady', message: fault },
+      : {
+          type: 'Ready',
+          status: 'False',
+          reason: 'RuntimeNotReady',
+          message: `${runtime.name}: ${health.runtime.message}`,
+        },
+    ...networkCondition(health),
   ]
   if (notice) facts.push({ ...notice, status: 'True' })
   facts.push(...conditions)
@@ -138,6 +143,18 @@ function conditionsOf({
     const since = old?.status === fact.status ? old.lastTransitionTime : undefined
     return { ...fact, lastHeartbeatTime: rfc3339(now), lastTransitionTime: since ?? rfc3339(now) }
   })
+}
+
+/**
+ * Pods on the node's own network do without a pod network, so its lack is not a node that is not ready, from which
+ * everything would be evicted: it is the condition that keeps new pods away.
+ */
+function networkCondition({ runtime, network }: Health): NodeCondition[] {
+  const type = 'NetworkUnavailable'
+  if (!runtime.ok) return []
+  if (network.ok) return [{ type, status: 'False', reason: 'PodNetworkReady', message: 'the pod network is ready' }]
+  const { reason, message } = network
+  return [{ type, status: 'True', reason, message }]
 }
 
 function judged(type: string, is: boolean, bad: [string, string], good: [string, string]): NodeCondition {

@@ -4,6 +4,7 @@ import type { Log } from '@kedge/shared/log'
 import { NodeReport } from '@kedge/shared/reports'
 import type { Service } from '@kedge/shared/service'
 import { version } from '@kedge/shared/version'
+import type { Amounts } from '../pods/claim.ts'
 import type { Runtime } from '../pods/runtime.ts'
 import { type Scheduler, systemScheduler } from '../pods/scheduler.ts'
 import { StorageError } from '../store/faults.ts'
@@ -11,6 +12,7 @@ import type { Outbox } from '../store/outbox.ts'
 import { getMeta, type Store, setMeta } from '../store/store.ts'
 import { NodeConditions } from './node-conditions.ts'
 import { type NodeFacts, readNodeFacts } from './node-facts.ts'
+import { nodeImages } from './node-images.ts'
 import { nodeReport, type Pressures, pressuresOf, sameNode } from './node-report.ts'
 
 export interface NodeStatusOptions {
@@ -21,7 +23,9 @@ export interface NodeStatusOptions {
   nodeName: string
   /** Folder of this edgecore's data: its file system is the node's ephemeral storage. */
   dataDir: string
-  runtime: Pick<Runtime, 'name' | 'version' | 'notice'>
+  runtime: Pick<Runtime, 'name' | 'version' | 'notice' | 'health' | 'images'>
+  /** What is set aside for the system. */
+  reserved?: Amounts | undefined
   /** What the other parts say of the node. */
   conditions?: NodeConditions
   scheduler?: Scheduler
@@ -33,6 +37,8 @@ export interface NodeStatus extends Service {
   look(): Promise<void>
   /** Reports once more what was reported last. */
   again(): void
+  /** What the machine runs short of, as reported last; undefined before the first look. */
+  readonly pressures: Pressures | undefined
   /** The newest report when the disk did not take it, or undefined: what the outbox has is then older. */
   readonly unkept: NodeReport | undefined
   /** Calls `listener` with each report that the disk did not take: it goes to the cloud from memory or not at all. */
@@ -68,21 +74,26 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   let again = false
   let soon = false
   let unkept: NodeReport | undefined
+  let pressures: Pressures | undefined
   const listeners: ((report: NodeReport) => void)[] = []
 
   async function find(): Promise<NodeReport> {
     const facts = await (options.facts ?? readNodeFacts)(dataDir)
-    const engine = await runtime.version().then(
-      (engineVersion) => ({ version: engineVersion }),
-      (error: unknown) => ({ fault: `${runtime.name}: ${explain(error)}` }),
-    )
-    const { nodeName } = options
+    const health = await runtime.health()
+    const [engineVersion, images] = await Promise.all([
+      runtime.version().catch(() => undefined),
+      runtime.images().then(nodeImages, () => undefined),
+    ])
+    const { nodeName, reserved } = options
     const { name, notice } = runtime
     const previous = unkept ?? readLast(store)
+    pressures = lasting(pressuresOf(facts), pressed, clock.monotonic())
     return nodeReport({
       ...{ nodeName, facts, version, arch: process.arch, platform: process.platform, now: clock.now() },
-      runtime: { name, ...engine, ...(notice && { notice }) },
-      pressures: lasting(pressuresOf(facts), pressed, clock.monotonic()),
+      runtime: { name, health, ...(engineVersion && { version: engineVersion }), ...(notice && { notice }) },
+      ...(reserved && { reserved }),
+      ...(images && { images }),
+      pressures,
       conditions: conditions.now(),
       ...(previous && { previous }),
     })
@@ -143,6 +154,9 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
     again() {
       first = true
       lookSoon(0)
+    },
+    get pressures() {
+      return pressures
     },
     get unkept() {
       return unkept
