@@ -30,6 +30,8 @@ const Token = z.object({
   /** Milliseconds since the epoch. */
   expires: Time,
   made: Time,
+  /** Somebody has taken it back. */
+  revoked: z.boolean().optional(),
   /** Public keys (SHA-256 of the SPKI) that have joined with it, each with the name that it got. */
   used: z.array(z.object({ key: Hash, node: z.string() })),
 })

@@ -121,6 +121,11 @@ export class Registry implements Service {
     return this.#listeners.add(listener)
   }
 
+  /** Reads a token or the identity of a node from Kubernetes: for those who ask once and do not start the watch. */
+  async load(kind: 'token' | 'node', id: string): Promise<void> {
+    await this.#reread(kind === 'token' ? tokenName(id) : identityName(id))
+  }
+
   changeToken<R>(id: string, change: Change<TokenRecord, R>): Promise<Changed<TokenRecord, R>> {
     return this.#change(tokens, id, change)
   }

@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import { hashOf, type TokenRecord } from './records.ts'
 
 /** Why a token is not good for this. */
-export type TokenFault = 'token-unknown' | 'token-expired' | 'token-spent' | 'token-other-node'
+export type TokenFault = 'token-unknown' | 'token-revoked' | 'token-expired' | 'token-spent' | 'token-other-node'
 
 export const unknownToken = 'there is no such token: it was mistyped, revoked, or made by another cloudcore'
 
@@ -30,6 +30,7 @@ export function judgeToken(record: TokenRecord | undefined, use: TokenUse): Toke
   if (record === undefined || !isSame(record.hash, hashOf(use.secret))) {
     return bad('token-unknown', unknownToken)
   }
+  if (record.revoked) return bad('token-revoked', 'the token was revoked: make another one')
   if (use.now >= record.expires) return bad('token-expired', 'the token has expired: make another one')
   if (record.node !== undefined && record.node !== use.node) {
     return bad('token-other-node', `the token is for node ${record.node}, not for ${use.node}`)
