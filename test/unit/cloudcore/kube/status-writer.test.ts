@@ -270,7 +270,7 @@ test.each([
   const { uid } = await pod(rig)
   await rig.kube.delete(`${pods}/web`, { gracePeriodSeconds: 0 })
   await eventually(() => rig.catalog.get('pods/default/web') === undefined)
-  const regarding = { apiVersion: 'example.com/v1', ...about, uid: about.uid ?? uid }
+  const regarding = { apiVersion: 'example.com/v1', uid, ...about }
   expect(await rig.writer.accept('edge-2', { ...event, regarding })).toEqual(accepted)
   const { items } = await rig.kube.list('/api/v1/events')
   expect(items).toMatchObject([{ metadata: { namespace: 'default' } }])
