@@ -18,6 +18,8 @@ export interface ListOptions {
 
 export interface WatchOptions {
   resourceVersion: string
+  labelSelector?: string
+  fieldSelector?: string
   signal?: AbortSignal
   /** Called when the server has taken up a watch, which may stay silent for long. */
   onOpen?: () => void

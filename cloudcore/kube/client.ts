@@ -97,10 +97,12 @@ class RestKube implements Kube {
     await this.#requests.call({ method: 'GET', path: path + query, signal })
   }
 
-  async *watch(path: string, { resourceVersion, signal, onOpen }: WatchOptions): AsyncGenerator<WatchEvent> {
+  async *watch(path: string, options: WatchOptions): AsyncGenerator<WatchEvent> {
     // A server that ends all watches at one moment would get all of them back at one moment.
     const timeoutSeconds = Math.ceil(this.#watchSeconds * (0.9 + 0.1 * Math.random()))
-    const query = queryOf({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion, timeoutSeconds })
+    const { resourceVersion, labelSelector, fieldSelector, signal, onOpen } = options
+    const selector = { labelSelector, fieldSelector }
+    const query = queryOf({ watch: 'true', allowWatchBookmarks: 'true', ...selector, resourceVersion, timeoutSeconds })
     const what = `watch ${path}`
     const response = await this.#requests.open({ method: 'GET', path: path + query, signal }, what)
     onOpen?.()

@@ -99,14 +99,14 @@ export class WatchLoop implements Service {
   }
 
   async #follow(resourceVersion: string): Promise<number> {
-    const { kube, path, clock } = this.#options
+    const { kube, path, clock, selector } = this.#options
     this.#watch = new AbortController()
     if (this.#state.doubted) await kube.confirm(path, { resourceVersion, signal: this.#stop.signal })
     if (this.#stop.signal.aborted || this.#watch.signal.aborted) return 0
     const began = clock.monotonic()
     let progressed = false
     const onOpen = () => void this.#take(afterOpen(this.#state))
-    for await (const event of kube.watch(path, { resourceVersion, signal: this.#watch.signal, onOpen })) {
+    for await (const event of kube.watch(path, { ...selector, resourceVersion, signal: this.#watch.signal, onOpen })) {
       this.#apply(event)
       progressed = true
     }

@@ -9,7 +9,7 @@ import { configMap, inDefault, type KubeRig, kubeRig } from '../../../support/ku
 const path = inDefault('configmaps')
 
 /** A loop over one collection; the names that it knows of, and what it says. */
-function startLoop({ kube }: KubeRig, of: string) {
+function startLoop({ kube }: KubeRig, of: string, selector = {}) {
   const names = new Set<string>()
   const told: string[] = []
   const to = { write: (line: string) => void told.push(JSON.parse(line).msg) }
@@ -23,7 +23,7 @@ function startLoop({ kube }: KubeRig, of: string) {
     put: ({ metadata }: KubeObject) => void names.add(metadata.name),
     remove: ({ metadata }: KubeObject) => void names.delete(metadata.name),
   }
-  const loop = new WatchLoop({ kube, path: of, sink, log, clock: systemClock, random: () => 0.01 })
+  const loop = new WatchLoop({ kube, path: of, selector, sink, log, clock: systemClock, random: () => 0.01 })
   onTestFinished(() => loop.stop())
   loop.start()
   return { names, told }
@@ -38,6 +38,22 @@ test('says that it is back as soon as its watch is taken up, though nothing happ
   rig.server.resetWatches()
   await eventually(() => told.includes('watch resumed'))
   expect(told).toEqual(['watch interrupted', 'watch resumed'])
+})
+
+test('hears of what it selects and of nothing else, also of what comes later', async () => {
+  const rig = await kubeRig()
+  const labelled = (name: string, labels: Record<string, string>) => {
+    const object = configMap(name)
+    return { ...object, metadata: { ...object.metadata, labels } }
+  }
+  await rig.kube.create(path, labelled('before', { of: 'us' }))
+  await rig.kube.create(path, labelled('foreign-before', { of: 'them' }))
+  const { names } = startLoop(rig, path, { labelSelector: 'of=us' })
+  await eventually(() => names.has('before') && rig.server.watches(path) === 1)
+  await rig.kube.create(path, labelled('foreign', { of: 'them' }))
+  await rig.kube.create(path, labelled('after', { of: 'us' }))
+  await eventually(() => names.has('after'))
+  expect([...names].sort()).toEqual(['after', 'before'])
 })
 
 test('follows a kind whose definition comes, goes, and comes again', async () => {
