@@ -1,3 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { UserError } from '@kedge/shared/errors'
 import { loadSettings } from '@kedge/shared/load-settings'
 import { runProgram } from '@kedge/shared/program'
@@ -8,6 +11,7 @@ import { chaos } from './chaos.ts'
 import { Gate } from './gate.ts'
 import { openControl, tellGate } from './gate-control.ts'
 import { readSample, tend } from './tend.ts'
+import { keepToken } from './token.ts'
 
 const speed = valueType('FACTOR', 'a number from 0.1 to 100', (text) => {
   const factor = Number(text)
@@ -36,11 +40,12 @@ const chaosProgram = program({
 
 const tendProgram = program({
   name: 'fleet tend',
-  summary: 'gives each edge node a virtual device',
+  summary: 'keeps a join token for edge nodes, and gives each of them a virtual device',
   flagsOnly: true,
   table: {
     kubeconfig: { type: path, required: true, help: 'The kubeconfig that cloudcore has written' },
     server: { type: server, help: 'Where the API is from here, in place of what the kubeconfig says' },
+    tokenFile: { type: path, default: '/run/kedge/token', help: 'Where the join token is kept' },
     sample: { type: path, required: true, help: 'Manifest of a DeviceModel and a Device to make the others by' },
   },
 })
@@ -76,9 +81,20 @@ async function weather(argv: string[], signal: AbortSignal): Promise<void> {
 async function things(argv: string[], signal: AbortSignal): Promise<void> {
   const settings = await loadSettings(tendProgram, argv)
   if (settings === undefined) return
-  const { kubeconfig, server } = settings
-  const access = () => ({ ...readKubeconfig(kubeconfig), ...(server === undefined ? {} : { server }) })
-  await tend({ access, sample: readSample(settings.sample), say, signal })
+  const { server, tokenFile: file } = settings
+  const kubeconfig = join(tmpdir(), 'kubeconfig')
+  const cloudcore = new URL('cloudcore.js', import.meta.url).pathname
+  const token = async () => {
+    writeFileSync(kubeconfig, withServer(readFileSync(settings.kubeconfig, 'utf8'), server), { mode: 0o600 })
+    const isNew = await keepToken({ file, cloudcore, kubeconfig, now: Date.now() })
+    if (isNew) say(`a new join token is in ${file}`)
+  }
+  await tend({ access: () => readKubeconfig(kubeconfig), token, sample: readSample(settings.sample), say, signal })
+}
+
+/** The text of a kubeconfig that says another server. */
+function withServer(text: string, server: string | undefined): string {
+  return server === undefined ? text : text.replaceAll(/^( *server: ).*$/gm, `$1${server}`)
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

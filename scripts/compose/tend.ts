@@ -34,43 +34,50 @@ export function deviceOn(node: string, { device }: Sample): z.infer<typeof Devic
 export interface TendOptions {
   /** Read anew for each look: cloudcore may not have written its kubeconfig yet, or written another. */
   access: () => KubeAccess
+  /** Sees to it that nodes can join, and says so when something was to be done. */
+  token: () => Promise<void>
   sample: Sample
   say: (text: string) => void
   signal: AbortSignal
 }
 
-/** Gives each node that appears a virtual device of its own, until the signal aborts. One that is deleted stays away. */
-export async function tend({ access, sample, say, signal }: TendOptions): Promise<void> {
+/**
+ * Keeps a join token ready, and gives each node that appears a virtual device of its own, until the signal aborts. A
+ * device that is deleted stays away.
+ */
+export async function tend({ access, token, sample, say, signal }: TendOptions): Promise<void> {
   const tended = new Set<string>()
   let complaint = ''
   while (!signal.aborted) {
-    await look(access, sample, tended, say).then(
-      () => (complaint = ''),
-      (error: Error) => {
-        // Once: cloudcore may be away for long.
-        if (complaint !== error.message) say(`waiting for cloudcore: ${error.message}`)
-        complaint = error.message
-      },
-    )
+    await token()
+      .then(() => look(access(), sample, tended, say))
+      .then(
+        () => (complaint = ''),
+        (error: Error) => {
+          // Once: cloudcore may be away for long.
+          if (complaint !== error.message) say(`waiting for cloudcore: ${error.message}`)
+          complaint = error.message
+        },
+      )
     await sleep(2000, signal)
   }
 }
 
 async function look(
-  access: () => KubeAccess,
+  access: KubeAccess,
   sample: Sample,
   tended: Set<string>,
   say: (text: string) => void,
 ): Promise<void> {
-  const { status, body } = await ask(access(), 'GET', '/api/v1/nodes')
+  const { status, body } = await ask(access, 'GET', '/api/v1/nodes')
   if (status !== 200) throw new Error(`list nodes: ${status}`)
   const fresh = NodeList.parse(body)
     .items.map(({ metadata }) => metadata.name)
     .filter((name) => !tended.has(name))
-  if (fresh.length > 0) await create(access(), sample.model)
+  if (fresh.length > 0) await create(access, sample.model)
   for (const node of fresh) {
     const device = deviceOn(node, sample)
-    if (await create(access(), device)) say(`${device.metadata.name} is a new virtual device on ${node}`)
+    if (await create(access, device)) say(`${device.metadata.name} is a new virtual device on ${node}`)
     tended.add(node)
   }
 }
