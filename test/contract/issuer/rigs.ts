@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { BuiltInCa } from '@kedge/cloudcore/identity/built-in'
-import type { CaStore, Kept } from '@kedge/cloudcore/identity/ca-store'
 import { certificateRequests } from '@kedge/cloudcore/identity/cert-manager'
 import type { Issuer } from '@kedge/cloudcore/identity/issuer'
 import { issuerText, ownSigner } from '@kedge/cloudcore/identity/issuer-name'
@@ -15,6 +14,7 @@ import { silentLog } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
 import type { Service } from '@kedge/shared/service'
 import { parse } from 'yaml'
+import { MemoryCaStore } from '../../support/ca-store.ts'
 import { eventually } from '../../support/eventually.ts'
 import { openKube, uniqueName } from '../../support/kube.ts'
 import { certManagerDialect, kubernetesDialect } from './dialects.ts'
@@ -41,21 +41,6 @@ export interface Suite {
   /** Somebody else signs: its rig has a signer. */
   others: boolean
   start(api: Api): Promise<IssuerRig>
-}
-
-/** Keeps it in memory, for tests: a cluster that is shared keeps its own. */
-export class MemoryCaStore implements CaStore {
-  kept: Kept | undefined
-
-  async read() {
-    return this.kept
-  }
-
-  async write(state: Kept['state'], version: string | undefined) {
-    if (version !== this.kept?.version) return undefined
-    this.kept = { state, version: `${Number(version ?? 0) + 1}` }
-    return this.kept
-  }
 }
 
 export interface Api {

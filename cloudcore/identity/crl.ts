@@ -1,0 +1,28 @@
+import type { Pair } from './certificates.ts'
+import { algorithm, ended, importKey, loadX509 } from './x509.ts'
+
+export interface Revoked {
+  /** Hexadecimal. */
+  serial: string
+  /** Milliseconds since the epoch. */
+  at: number
+}
+
+/** A revocation list (RFC 5280, 5), PEM; from `now` on, good for `days`. Both times in milliseconds since the epoch. */
+export async function revocationList(
+  authority: Pair,
+  { revoked, now, days }: { revoked: readonly Revoked[]; now: number; days: number },
+): Promise<string> {
+  const x509 = await loadX509()
+  const issuer = new x509.X509Certificate(authority.cert)
+  const list = await x509.X509CrlGenerator.create({
+    issuer: issuer.subject,
+    thisUpdate: new Date(now - 3600 * 1000),
+    nextUpdate: new Date(now + days * 24 * 3600 * 1000),
+    signingAlgorithm: algorithm,
+    signingKey: await importKey(authority.key),
+    entries: revoked.map(({ serial, at }) => ({ serialNumber: serial, revocationDate: new Date(at) })),
+    extensions: [await x509.AuthorityKeyIdentifierExtension.create(issuer)],
+  })
+  return ended(list.toString('pem'))
+}
