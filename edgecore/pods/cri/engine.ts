@@ -1,4 +1,5 @@
 import { mkdir } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
@@ -30,6 +31,7 @@ import { codes, GrpcError } from './grpc.ts'
 import { CriImages } from './images.ts'
 import { labels, logFolder, logPath, manager } from './names.ts'
 import { sandboxConfig } from './sandbox-config.ts'
+import { Turns } from './turns.ts'
 import { View } from './view.ts'
 import { Watcher } from './watcher.ts'
 
@@ -61,6 +63,7 @@ export class CriRuntime implements Runtime {
   readonly #view: View
   readonly #images: CriImages
   readonly #watcher: Watcher
+  readonly #turns: Turns
   #cgroupParent: { is: string | undefined } | undefined
 
   constructor(options: CriOptions) {
@@ -69,6 +72,7 @@ export class CriRuntime implements Runtime {
     this.#view = new View(this.#client)
     this.#images = new CriImages(this.#client)
     const { scheduler, log } = options
+    this.#turns = new Turns(2 * availableParallelism(), scheduler)
     const up = () => {
       this.#cgroupParent = undefined
     }
@@ -114,7 +118,8 @@ export class CriRuntime implements Runtime {
     this.#cgroupParent ??= { is: await cgroupParent(this.#client) }
     const { is: parent } = this.#cgroupParent
     const config = sandboxConfig(pod, attempt, { logRoot, ...(parent !== undefined && { cgroupParent: parent }) })
-    const run = async () => (await this.#client.call(methods.runSandbox, { config }, workMs)).pod_sandbox_id
+    const run = () =>
+      this.#turns.take(0, async () => (await this.#client.call(methods.runSandbox, { config }, workMs)).pod_sandbox_id)
     const existing = async () => {
       const sandboxes = await this.#view.list(pod)
       return sandboxes.find((one) => one.pod.uid === pod.uid && one.attempt === attempt)?.id
@@ -153,7 +158,8 @@ export class CriRuntime implements Runtime {
       config: containerConfig(pod, container),
       sandbox_config: sandboxConfig(pod, 0, { logRoot }),
     }
-    const create = async () => (await this.#client.call(methods.createContainer, request, workMs)).container_id
+    const create = () =>
+      this.#turns.take(1, async () => (await this.#client.call(methods.createContainer, request, workMs)).container_id)
     const existing = async () => {
       const { containers = [] } = (await this.#view.list(pod)).find(({ id }) => id === sandbox) ?? {}
       return containers.find(({ name, attempt }) => name === container.name && attempt === container.attempt)?.id
@@ -165,7 +171,7 @@ export class CriRuntime implements Runtime {
 
   async startContainer(id: string): Promise<void> {
     try {
-      await this.#client.call(methods.startContainer, { container_id: id }, workMs)
+      await this.#turns.take(2, () => this.#client.call(methods.startContainer, { container_id: id }, workMs))
     } catch (error) {
       const status = await this.#view.status(id)
       const ran = status !== undefined && status.started_at > 0
