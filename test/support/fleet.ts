@@ -30,13 +30,15 @@ export interface FleetOptions {
   uploads?: string | undefined
   /** Whether gRPC mappers can register at the nodes. */
   mappers?: boolean
+  /** Socket of a container engine that the nodes use; without it, the simulated one. */
+  engine?: string | undefined
   /** Stops it: in a `beforeAll` give `afterAll`. */
   whenOver?: WhenOver
   /** What the embedded API holds from the start, where writing it through the API would take long. */
   holding?: readonly KubeObject[]
 }
 
-type Options = Required<Omit<FleetOptions, 'uploads'>> & Pick<FleetOptions, 'uploads'>
+type Options = Required<Omit<FleetOptions, 'uploads' | 'engine'>> & Pick<FleetOptions, 'uploads' | 'engine'>
 
 /** cloudcore with its embedded API, or that of `cluster`, and edge nodes behind networks that can be cut. */
 export class Fleet {
@@ -62,13 +64,14 @@ export class Fleet {
     statusInterval = 50,
     uploads,
     mappers = false,
+    engine,
     whenOver = onTestFinished,
     holding = [],
   }: FleetOptions = {}): Promise<Fleet> {
-    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, uploads, mappers, whenOver, holding })
+    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, uploads, mappers, engine, whenOver, holding })
     whenOver(() => fleet.stop())
     if (cluster !== undefined) fleet.#borrowed = await BorrowedCluster.open(cluster, nodes)
-    const how = { form: edges, uploads: uploads !== undefined, mappers, whenOver }
+    const how = { form: edges, uploads: uploads !== undefined, mappers, engine, whenOver }
     for (const name of nodes) fleet.#nodes.set(name, await FleetNode.make(name, how))
     if (holding.length > 0) await keepInApi(fleet.#data, holding)
     await fleet.startCloud()
@@ -143,7 +146,7 @@ export class Fleet {
   }
 }
 
-type EdgeForm = Pick<EdgeOptions, 'form' | 'uploads' | 'mappers'> & Pick<FleetOptions, 'whenOver'>
+type EdgeForm = Pick<EdgeOptions, 'form' | 'uploads' | 'mappers' | 'engine'> & Pick<FleetOptions, 'whenOver'>
 
 /** One edge node of a fleet, with its store, its network and what runs it. */
 export class FleetNode {

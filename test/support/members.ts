@@ -46,6 +46,8 @@ export interface EdgeOptions {
   uploads?: boolean
   /** Whether gRPC mappers can register, at `mapperSocket`. */
   mappers?: boolean
+  /** Socket of a container engine; without it, the simulated one. */
+  engine?: string | undefined
   /** Undefined for a node that runs alone. */
   cloud: string | undefined
 }
@@ -101,6 +103,7 @@ export async function startEdge({
   cloud,
   uploads = false,
   mappers = false,
+  engine,
 }: EdgeOptions): Promise<EdgeMember> {
   const dmiSocket = mappers ? mapperSocket(data) : null
   if (form === 'here') {
@@ -108,7 +111,7 @@ export async function startEdge({
     const edgecore = await startEdgecore({
       settings: {
         ...{ nodeName, cloud, data, mqttHost: '127.0.0.1', mqttPort: 0, metricsAddress: null, uploads, dmiSocket },
-        runtime: 'simulated',
+        ...(engine ? { runtime: 'cri', runtimeEndpoint: engine, podLogs: podLogs(data) } : { runtime: 'simulated' }),
       },
       ...{ clock: systemClock, random: Math.random, log },
     })
@@ -118,6 +121,7 @@ export async function startEdge({
   const flags = ['--node-name', nodeName, '--data', data, '--mqtt-port', '0', ...toCloud]
   if (uploads) flags.push('--uploads')
   if (dmiSocket !== null) flags.push('--dmi-socket', dmiSocket)
+  if (engine !== undefined) flags.push('--runtime', 'cri', '--runtime-endpoint', engine, '--pod-logs', podLogs(data))
   const program = await startProgram('edgecore', flags)
   const started = await program.line('edgecore started')
   return {
@@ -127,6 +131,11 @@ export async function startEdge({
     stop: async () => void (await program.stop()),
     kill: async () => void (await program.kill('SIGKILL')),
   }
+}
+
+/** Where a node with this data folder has the logs of its pods. */
+function podLogs(data: string): string {
+  return join(data, 'logs')
 }
 
 /** Where the kubeconfig of a cloudcore with this data folder lies. */
