@@ -14,7 +14,7 @@ KIND: pods, configmaps, secrets, devices, twins (NAME is a device), outbox (NAME
 
   -n, --namespace NS     The namespace (default: default)
   -A, --all-namespaces   All namespaces
-  -o, --output FORMAT    table, json or yaml (default: table)
+  -o, --output FORMAT    table, wide, json or yaml (default: table)
       --data PATH        The data folder of edgecore (default: KEDGE_DATA, else ${defaultData})
       --show-secrets     Show the values of Secrets, too
       --secrets-key-file PATH  The key of Secrets, when edgecore was handed one (default: KEDGE_SECRETS_KEY_FILE)
@@ -68,12 +68,12 @@ export async function get(argv: readonly string[], { env, now }: GetAround): Pro
   if (extra !== undefined) throw new UserError(`found "${extra}" after the name; give one name at most`)
   const view = viewOf(kind)
   const output = values.output ?? 'table'
-  if (!['table', 'json', 'yaml'].includes(output))
-    throw new UserError(`--output: found "${output}"; give table, json or yaml`)
+  if (!['table', 'wide', 'json', 'yaml'].includes(output))
+    throw new UserError(`--output: found "${output}"; give table, wide, json or yaml`)
   const reader = openReader(values.data ?? (env.KEDGE_DATA || defaultData), keyFileOf(values['secrets-key-file'], env))
   try {
     const shown: View = views[view]
-    const most = output === 'table' && name === undefined ? mostRows : undefined
+    const most = (output === 'table' || output === 'wide') && name === undefined ? mostRows : undefined
     const viewing = { showSecrets: values['show-secrets'] ?? false, now, ...(most && { most }) }
     const all = shown.items(reader, viewing)
     const namespace = values['all-namespaces'] ? undefined : (values.namespace ?? 'default')
@@ -117,16 +117,20 @@ interface Printing {
 }
 
 async function print(items: Item[], { view, output, single, namespace }: Printing): Promise<Said> {
-  if (output !== 'table') {
+  if (output !== 'table' && output !== 'wide') {
     const objects = items.map(({ object }) => object)
     const content = single ? objects[0] : { apiVersion: 'v1', kind: 'List', items: objects }
     return { out: output === 'json' ? `${JSON.stringify(content, null, 2)}\n` : await yaml(content), note: '' }
   }
   if (items.length === 0) return { out: '', note: `No ${view} held${namespaced(view, namespace)}.\n` }
-  const wide = namespace === undefined && view !== 'outbox'
-  const { header } = views[view]
-  const rows = items.map((item) => (wide ? [item.namespace ?? '', ...item.cells] : item.cells))
-  return { out: table(wide ? ['NAMESPACE', ...header] : header, rows), note: '' }
+  const all = namespace === undefined && view !== 'outbox'
+  const { header, wideHeader = [] }: View = views[view]
+  const columns = output === 'wide' ? [...header, ...wideHeader] : header
+  const rows = items.map((item) => {
+    const cells = output === 'wide' ? [...item.cells, ...(item.wide ?? [])] : item.cells
+    return all ? [item.namespace ?? '', ...cells] : cells
+  })
+  return { out: table(all ? ['NAMESPACE', ...columns] : columns, rows), note: '' }
 }
 
 function namespaced(view: ViewName, namespace: string | undefined): string {

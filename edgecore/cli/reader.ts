@@ -19,9 +19,9 @@ export interface Reader {
   twins: TwinTable
   outbox: Outbox
   budget: SavedBudget | undefined
-  /** The status of each pod as last reported, by `<namespace>/<name>`. */
   /** Pods of the node's own folder. */
   staticPods(): HeldObject[]
+  /** The status of each pod as last reported, by `<namespace>/<name>`. */
   podStatuses(): Map<string, Record<string, unknown>>
   close(): void
 }

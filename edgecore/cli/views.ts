@@ -2,6 +2,7 @@ import { rfc3339 } from '@kedge/shared/clock'
 import type { KubeObject } from '@kedge/shared/objects'
 import { age } from '@kedge/shared/table'
 import type { Slot, Twin } from '@kedge/shared/twin'
+import { imagesOf } from '../node/pod-images.ts'
 import type { HeldObject } from '../store/objects.ts'
 import type { Reader } from './reader.ts'
 
@@ -11,6 +12,8 @@ export interface Item {
   namespace?: string
   name: string
   cells: string[]
+  /** What `-o wide` has more. */
+  wide?: string[]
   /** What `-o json` and `-o yaml` print. */
   object: unknown
 }
@@ -25,6 +28,8 @@ export interface ViewOptions {
 
 export interface View {
   header: readonly string[]
+  /** Of the columns that `-o wide` has more. */
+  wideHeader?: readonly string[]
   items(reader: Reader, options: ViewOptions): Item[]
   /** What stands below the table. */
   note?: (reader: Reader, options: ViewOptions) => string
@@ -32,7 +37,7 @@ export interface View {
 
 /** The kinds of `edgecore get`, each with its columns. */
 export const views = {
-  pods: { header: ['NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE'], items: pods },
+  pods: { header: ['NAME', 'READY', 'STATUS', 'RESTARTS', 'AGE'], wideHeader: ['IP', 'IMAGES'], items: pods },
   configmaps: { header: ['NAME', 'DATA'], items: configMaps },
   secrets: { header: ['NAME', 'TYPE', 'DATA'], items: secrets },
   devices: { header: ['NAME', 'MODEL', 'PROTOCOL', 'STATE', 'LAST ONLINE'], items: devices },
@@ -55,12 +60,13 @@ function pods(reader: Reader, { now }: ViewOptions): Item[] {
     const containers = (status.containerStatuses ?? []) as ContainerStatus[]
     const wanted = ((held.content.spec?.containers ?? []) as unknown[]).length
     const started = typeof status.startTime === 'string' ? Date.parse(status.startTime) : Number.NaN
-    return itemOf(held, { ...shown(held), status }, [
+    const item = itemOf(held, { ...shown(held), status }, [
       `${containers.filter(({ ready }) => ready).length}/${wanted}`,
       held.refused === null ? phaseOf(held.content, status, containers) : `Refused: ${held.refused}`,
       String(containers.reduce((sum, { restartCount = 0 }) => sum + restartCount, 0)),
       Number.isNaN(started) ? '-' : age(now - started),
     ])
+    return { ...item, wide: [String(status.podIP ?? '-'), imagesOf(held.content).join(',')] }
   })
 }
 

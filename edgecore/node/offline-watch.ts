@@ -1,6 +1,6 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
-import { asArray, asObject } from '@kedge/shared/kubeapi/schema'
+import { asObject } from '@kedge/shared/kubeapi/schema'
 import type { Log } from '@kedge/shared/log'
 import { type KubeObject, keyOf } from '@kedge/shared/objects'
 import { podRefsInDetail } from '@kedge/shared/pod-refs'
@@ -12,6 +12,7 @@ import type { NodeCondition, NodeConditions } from '../reports/node-conditions.t
 import type { Objects } from '../store/objects.ts'
 import type { PodStatuses } from '../store/pods.ts'
 import { type OfflineFacts, offlineReady, type PodNeeds } from './offline-ready.ts'
+import { imagesOf } from './pod-images.ts'
 
 /** What is known elsewhere in edgecore, asked at each look. */
 export interface Circumstances {
@@ -127,12 +128,4 @@ function needsOf(
       return has ? [] : ([{ kind, name: `${namespace}/${ref.name} (key ${key})` }] as const)
     }),
   }
-}
-
-/** The images that a pod names. */
-export function imagesOf({ spec = {} }: KubeObject): string[] {
-  const containers = [...asArray(spec.initContainers), ...asArray(spec.containers)].map(asObject)
-  const volumes = asArray(spec.volumes).map((volume) => asObject(asObject(volume).image).reference)
-  const names = [...containers.map(({ image }) => image), ...volumes]
-  return [...new Set(names.filter((one): one is string => typeof one === 'string' && one !== ''))]
 }

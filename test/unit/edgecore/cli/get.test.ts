@@ -89,6 +89,13 @@ describe('edgecore get', () => {
       ['pod', 'web'],
       ['NAME   READY   STATUS             RESTARTS   AGE', 'web    1/2     ImagePullBackOff   3          60m'],
     ],
+    [
+      ['pod', 'web', '-o', 'wide'],
+      [
+        'NAME   READY   STATUS             RESTARTS   AGE   IP   IMAGES',
+        'web    1/2     ImagePullBackOff   3          60m   -',
+      ],
+    ],
     [['cm'], ['NAME       DATA', 'settings   2']],
     [['secrets'], ['NAME   TYPE     DATA', 'key    Opaque   1']],
     [
@@ -163,7 +170,7 @@ describe('edgecore get', () => {
     [['pdos'], 'no such kind "pdos"; did you mean pods?'],
     [['constructor'], 'no such kind "constructor"'],
     [['pods', 'a', 'b'], 'found "b" after the name'],
-    [['pods', '-o', 'xml'], '--output: found "xml"; give table, json or yaml'],
+    [['pods', '-o', 'xml'], '--output: found "xml"; give table, wide, json or yaml'],
     [['pods', '--wat'], "'--wat'"],
     [['pods', 'nope'], 'pods "nope" not found in namespace default on this node'],
   ]

@@ -1,4 +1,6 @@
+import type { Health } from '@kedge/edgecore/pods/runtime'
 import { availableOf, type NodeFacts, nodeAddress, osImageOf } from '@kedge/edgecore/reports/node-facts'
+import { nodeImages } from '@kedge/edgecore/reports/node-images'
 import { goArch, type NodeStatusInput, nodeReport, pressuresOf, sameNode } from '@kedge/edgecore/reports/node-report'
 import { NodeReport } from '@kedge/shared/reports'
 import { describe, expect, test } from 'vitest'
@@ -18,6 +20,8 @@ const facts: NodeFacts = {
   address: '192.0.2.7',
 }
 
+const well: Health = { runtime: { ok: true }, network: { ok: true } }
+
 function input(change: Partial<NodeStatusInput> = {}): NodeStatusInput {
   return {
     nodeName: 'edge-1',
@@ -25,7 +29,7 @@ function input(change: Partial<NodeStatusInput> = {}): NodeStatusInput {
     arch: 'arm64',
     platform: 'linux',
     version: '0.1.0',
-    runtime: { name: 'simulated', version: '0.1.0' },
+    runtime: { name: 'simulated', version: '0.1.0', health: well },
     pressures: { memory: false, disk: false, pids: false },
     now: Date.UTC(2026, 0, 1),
     ...change,
@@ -61,17 +65,50 @@ test('the report has what kubelet would say', () => {
     bootID: 'boot',
   })
   const statuses = Object.values(conditions(report)).map(({ type, status }) => `${type}=${status}`)
-  expect(statuses).toEqual(['MemoryPressure=False', 'DiskPressure=False', 'PIDPressure=False', 'Ready=True'])
+  const expected = ['MemoryPressure=False', 'DiskPressure=False', 'PIDPressure=False', 'Ready=True']
+  expect(statuses).toEqual([...expected, 'NetworkUnavailable=False'])
 })
 
 test('an engine that does not answer makes the node not ready and says why', () => {
-  const { Ready } = conditions(nodeReport(input({ runtime: { name: 'containerd', fault: 'containerd: no answer' } })))
+  const health: Health = { ...well, runtime: { ok: false, reason: 'NoAnswer', message: 'no answer' } }
+  const { Ready } = conditions(nodeReport(input({ runtime: { name: 'containerd', health } })))
   expect(Ready).toMatchObject({ status: 'False', reason: 'RuntimeNotReady', message: 'containerd: no answer' })
 })
 
+test('an engine without a pod network keeps new pods away and takes none off the node', () => {
+  const health: Health = { ...well, network: { ok: false, reason: 'NetworkPluginNotReady', message: 'no CNI' } }
+  const { Ready, NetworkUnavailable } = conditions(nodeReport(input({ runtime: { name: 'containerd', health } })))
+  expect(Ready).toMatchObject({ status: 'True' })
+  expect(NetworkUnavailable).toMatchObject({ status: 'True', reason: 'NetworkPluginNotReady', message: 'no CNI' })
+})
+
+test('what is set aside for the system is taken off what pods may have', () => {
+  const reserved = { cpu: 0.25, memory: 512 * MiB, 'ephemeral-storage': 2000 * MiB }
+  const { capacity, allocatable } = nodeReport(input({ reserved })).status
+  expect(capacity).toMatchObject({ cpu: '4', memory: '2097152Ki' })
+  expect(allocatable).toEqual({ cpu: '3750m', memory: '1572864Ki', 'ephemeral-storage': '0Ki', pods: '110' })
+})
+
+test('the largest images are named; when the engine does not tell them, those told last stay', () => {
+  const images = nodeImages([
+    ...Array.from({ length: 60 }, (_, index) => imageOf(`small-${index}`, 10)),
+    imageOf('large', 1000),
+    imageOf('nameless', 2000, []),
+  ])
+  const previous = nodeReport(input({ images }))
+  const told = previous.status.images as { names: string[]; sizeBytes: number }[]
+  expect(told).toHaveLength(50)
+  expect(told[0]).toEqual({ names: ['large:1'], sizeBytes: 1000 })
+  expect(nodeReport(input({ previous })).status.images).toEqual(told)
+})
+
+function imageOf(id: string, bytes: number, names = [`${id}:1`]) {
+  return { id, names, digests: [], bytes, pinned: false }
+}
+
 test('what the engine wants everyone to know is a condition', () => {
   const notice = { type: 'kedge.io/Simulated', reason: 'SimulatedRuntime', message: 'made up' }
-  const report = nodeReport(input({ runtime: { name: 'simulated', version: '0.1.0', notice } }))
+  const report = nodeReport(input({ runtime: { name: 'simulated', version: '0.1.0', health: well, notice } }))
   expect(conditions(report)['kedge.io/Simulated']).toMatchObject({ status: 'True', reason: 'SimulatedRuntime' })
 })
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type { ImageInfo } from '@kedge/edgecore/pods/runtime'
 import { type NodeCondition, NodeConditions } from '@kedge/edgecore/reports/node-conditions'
 import type { NodeFacts } from '@kedge/edgecore/reports/node-facts'
 import { type NodeStatus, startNodeStatus } from '@kedge/edgecore/reports/node-status'
@@ -17,6 +18,7 @@ let clock: HandClock
 let store: Store
 let outbox: Outbox
 let available: number
+let images: ImageInfo[]
 let conditions: NodeConditions
 let status: NodeStatus
 
@@ -35,7 +37,13 @@ async function facts(): Promise<NodeFacts> {
 }
 
 function start(): NodeStatus {
-  const runtime = { name: 'simulated', version: async () => '0.1.0' }
+  const well = { ok: true } as const
+  const runtime = {
+    name: 'simulated',
+    version: async () => '0.1.0',
+    health: async () => ({ runtime: well, network: well }),
+    images: async () => images,
+  }
   const common = { store, outbox, clock, scheduler: clock, log: silentLog, facts, runtime, conditions }
   return startNodeStatus({ ...common, nodeName: 'edge-1', dataDir: '/' })
 }
@@ -66,6 +74,7 @@ beforeEach(async () => {
   store = Store.open({ path: join(tempDir(), 'edge.db'), clock, log: silentLog })
   outbox = new Outbox(store.db, clock)
   available = 512 * MiB
+  images = []
   conditions = new NodeConditions()
   status = start()
   await status.look()
@@ -105,7 +114,7 @@ test('a restart says it again, with the times of before', async () => {
     const conditions = (report?.status.conditions ?? []) as Record<string, string>[]
     return conditions.map(({ lastTransitionTime }) => lastTransitionTime)
   }
-  expect(times(after)).toHaveLength(4)
+  expect(times(after)).toHaveLength(5)
   expect(times(after)).toEqual(times(before))
 })
 
@@ -140,4 +149,14 @@ test('a disk that takes no write does not silence the node: it reports from memo
   await aMinute()
   expect(status.unkept).toBeUndefined()
   expect(memoryPressure(await taken())).toBe('True')
+})
+
+test('an image that is new on the node is told with the next look', async () => {
+  await status.look()
+  await taken()
+  await aMinute()
+  expect(await taken()).toBeUndefined()
+  images = [{ id: 'sha256:1', names: ['nginx:1'], digests: [], bytes: 5, pinned: false }]
+  await aMinute()
+  expect((await taken())?.status.images).toEqual([{ names: ['nginx:1'], sizeBytes: 5 }])
 })
