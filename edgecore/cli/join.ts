@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
-import { systemClock } from '@kedge/shared/clock'
+import { type Clock, systemClock } from '@kedge/shared/clock'
 import { explain, UserError } from '@kedge/shared/errors'
 import { readCertificates } from '@kedge/shared/identity/certificate'
 import type { EnrolDown, Enrolled } from '@kedge/shared/identity/enrol'
@@ -44,6 +44,7 @@ export interface JoinAround {
   /** How long a cloud that is busy, or cannot be reached, is tried again; milliseconds. */
   patience?: number
   random?: () => number
+  clock?: Clock
 }
 
 /** What `edgecore join` prints. Throws a `UserError` for what a person can mend, an `Error` when the cloud is away. */
@@ -63,7 +64,8 @@ export async function join(argv: readonly string[], around: JoinAround): Promise
   const data = values.data ?? around.env.KEDGE_DATA ?? defaultData
   const nodeName = values['node-name'] ?? around.env.KEDGE_NODE_NAME
   const { identity, faults } = findIdentity(data)
-  const living = identity !== undefined && leafOf(identity.chain).notAfter > systemClock.now()
+  const { clock = systemClock } = around
+  const living = identity !== undefined && leafOf(identity.chain).notAfter > clock.now()
   if (living && !values.force) return alreadyJoined(identity, { cloud, nodeName, data })
   for (const fault of faults) around.note(`passed over: ${fault}`)
   const token = tokenOf({ token: values.token, file: values['token-file'] }, around)
@@ -89,7 +91,7 @@ interface Enrolment {
 async function enrol({ cloud, data, node, token, before }: Enrolment, around: JoinAround): Promise<string> {
   const key = requestKey(data)
   const question = { is: 'enrol', token: shownToken(token), node, csr: csrFor(key, node) } as const
-  const clock = new NodeClock({ system: systemClock })
+  const clock = new NodeClock({ system: around.clock ?? systemClock })
   const judge = (presented: Parameters<typeof verifyPinned>[0]['presented'], host: string): Verdict => {
     const verify = (at: number) => verifyPinned({ presented, pin: token.pin, at, use: 'server', host })
     return judgeServer(verify, { clock, floor: 0 }).verdict

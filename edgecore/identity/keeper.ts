@@ -62,6 +62,8 @@ export class IdentityKeeper {
   #held: Refused | undefined
   /** What the server of the last connection has shown. */
   #server: readonly Certificate[] = []
+  /** The window in which the certificate before this one was renewed: cloudcore names it until it sees the new one. */
+  #done: Identity['renew']
   #told: string | undefined
 
   constructor(options: KeeperOptions) {
@@ -145,9 +147,10 @@ export class IdentityKeeper {
   }
 
   /** Whom to trust from now on, and when to renew. */
-  told({ roots, renew }: Frame<'identity'>): void {
+  told({ roots, renew: window }: Frame<'identity'>): void {
     const { log } = this.#options
     try {
+      const renew = sameWindow(window, this.#done) ? undefined : window
       const next = { ...this.#identity, roots: roots ?? this.#identity.roots, renew: renew ?? this.#identity.renew }
       if (trustName(next.roots) === this.trust && sameWindow(next.renew, this.#identity.renew)) return
       if (!this.#vouchesForServer(next.roots)) {
@@ -198,6 +201,7 @@ export class IdentityKeeper {
     const isSafe = this.#vouchesForServer(roots)
     if (!isSafe) log.error({}, 'authorities not taken over: they do not vouch for the server of this link')
     const next = { ...this.#identity, key, chain, secret, roots: isSafe ? roots : this.#identity.roots }
+    this.#done = this.#identity.renew ?? this.#done
     this.#keep({ ...next, generation: generation + 1, madeAt: clock.now(), renew: undefined })
     forgetRequest(dir, this.#files)
     this.#tries = noTries
@@ -245,9 +249,9 @@ export class IdentityKeeper {
   }
 }
 
-function termOf({ chain, madeAt, renew }: Identity): Term {
+function termOf({ chain, renew }: Identity): Term {
   const { notBefore, notAfter, serial } = leafOf(chain)
-  return { from: notBefore, to: notAfter, serial, madeAt, window: renew }
+  return { from: notBefore, to: notAfter, serial, window: renew }
 }
 
 function sameWindow(one: Identity['renew'], other: Identity['renew']): boolean {

@@ -11,8 +11,6 @@ export interface Term {
   to: number
   /** Names the certificate: its draw of the moment is always the same, so that a restart draws no other. */
   serial: string
-  /** When the certificate was received. */
-  madeAt: number
   /** When the cloud wants it renewed. */
   window?: { from: number; to: number } | undefined
 }
@@ -24,12 +22,11 @@ const dueAt = 2 / 3
 const jitter = 0.05
 const urgentAt = 0.9
 
-/** When it is to be renewed: after two thirds of its life ±5 %, or at some moment of the window that the cloud names. */
-export function renewAt({ from, to, serial, madeAt, window }: Term): number {
+/** When a certificate is to be renewed: after two thirds of its life ±5 %, or at some moment of the window that the cloud names. */
+export function renewAt({ from, to, serial, window }: Term): number {
   const draw = drawOf(serial)
   const due = from + (to - from) * (dueAt + (2 * draw - 1) * jitter)
-  // A window that began before the certificate was made is for the one before it.
-  if (window === undefined || madeAt > window.from) return due
+  if (window === undefined) return due
   return Math.min(due, window.from + Math.max(0, window.to - window.from) * draw)
 }
 

@@ -143,7 +143,8 @@ export function kubeconfigOf(data: string): string {
   return join(data, 'kubeconfig')
 }
 
-function heard(program: string) {
+/** A log at its usual level, and what it has said. */
+export function heard(program: string) {
   const lines: LogLine[] = []
   const to = { write: (line: string) => void lines.push(JSON.parse(line) as LogLine) }
   return { lines, log: openLog({ level: 'info', program, version: 'test', to }) }

@@ -159,8 +159,8 @@ describe('a chain', () => {
       { numRuns: 300 },
     )
     // Or nothing was compared.
-    expect(accepted).toBeGreaterThan(10)
-    expect(late).toBeGreaterThan(10)
+    expect(accepted).toBeGreaterThan(2)
+    expect(late).toBeGreaterThan(2)
   })
 
   it('that is right in all its parts is accepted, whatever else is shown in whatever order', () => {

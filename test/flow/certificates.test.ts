@@ -1,0 +1,107 @@
+import { leafOf } from '@kedge/edgecore/identity/identity'
+import { findIdentity } from '@kedge/edgecore/identity/keep'
+import { must } from '@kedge/shared/must'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { conditionOf } from '../support/api.ts'
+import { eventually } from '../support/eventually.ts'
+import { Board, JoinableCloud } from '../support/joined.ts'
+import { TurnedClock } from '../support/turned-clock.ts'
+
+const day = 24 * 3600 * 1000
+
+/** One cloudcore for all of them, whose time only goes on. */
+const clock = new TurnedClock()
+let cloud: JoinableCloud
+
+beforeAll(async () => {
+  cloud = await JoinableCloud.start(clock, afterAll)
+})
+
+const identityOf = (board: Board) => must(findIdentity(board.data).identity, 'identity')
+const serialOf = (board: Board) => leafOf(identityOf(board).chain).serial
+const certificateOf = async (node: string) => conditionOf(await cloud.api.get(`nodes/${node}`), 'CertificateValid')
+
+const pod = (name: string, nodeName: string) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'default' },
+  spec: { nodeName, containers: [{ name: 'main', image: 'app:1' }] },
+})
+
+async function joined(name: string): Promise<Board> {
+  const board = new Board(name, clock)
+  await board.join(await cloud.token())
+  await board.start(cloud.port)
+  await eventually(() => board.inSync)
+  return board
+}
+
+describe('a board that has joined', () => {
+  test('renews its certificate over the standing link, under load, and nothing is lost', async () => {
+    const board = await joined('busy')
+    const before = serialOf(board)
+    await eventually(async () => (await certificateOf('busy'))?.reason === 'Valid')
+    clock.turn(65 * day)
+    const names = Array.from({ length: 40 }, (_one, index) => `load-${index}`)
+    for (const name of names) await cloud.api.create(pod(name, 'busy'))
+    await eventually(() => serialOf(board) !== before)
+    await eventually(async () => {
+      const pods = await Promise.all(names.map((name) => cloud.api.get(`pods/default/${name}`)))
+      return pods.every(({ status }) => status?.phase === 'Running')
+    })
+    expect(board.inSync).toBe(true)
+    expect(board.said('link up')).toHaveLength(1)
+    expect(identityOf(board).generation).toBe(2)
+    for (const name of names) await cloud.api.remove(`pods/default/${name}`)
+    // The new one is good for the next connection.
+    await board.stop()
+    await board.start(cloud.port)
+    await eventually(() => board.inSync)
+    expect(board.said('link up')).toHaveLength(2)
+  })
+
+  test('renews it by itself when it comes back 20 days after its end', async () => {
+    const board = await joined('late')
+    const before = serialOf(board)
+    await board.stop()
+    clock.turn(110 * day)
+    await board.start(cloud.port)
+    await eventually(() => board.inSync)
+    expect(serialOf(board)).not.toBe(before)
+    expect(board.said('certificate renewed')).toHaveLength(1)
+    await eventually(async () => (await certificateOf('late'))?.status === 'True')
+  })
+
+  test('needs a new token after 400 days, says so, and is then the node that it was', async () => {
+    const board = await joined('lost')
+    await board.stop()
+    await cloud.stop()
+    clock.turn(400 * day)
+    await cloud.start()
+    await board.start(cloud.port)
+    const [refusal] = await eventually(
+      () => board.said('identity refused').length > 0 && board.said('identity refused'),
+    )
+    expect(refusal).toMatchObject({ code: 'too-late', todo: expect.stringContaining('cloudcore token create') })
+    // It goes on trying, and says it once.
+    await eventually(() => cloud.log.filter(({ msg }) => msg === 'enrolment refused').length > 0)
+    expect(board.said('identity refused')).toHaveLength(1)
+    expect(board.said('certificate').at(-1)).toMatchObject({ reason: 'ExpiredTooLong' })
+    await board.stop()
+    expect(await board.join(await cloud.token('--node', 'lost'))).toContain('this board is the node lost now')
+    await board.start(cloud.port)
+    await eventually(() => board.inSync)
+  })
+
+  test('that is revoked is cut off, says why, and waits', async () => {
+    const board = await joined('stolen')
+    const { nodeCommand } = await import('@kedge/cloudcore/cli/node')
+    const around = { env: {}, now: clock.now(), note: () => {} }
+    await nodeCommand(['revoke', 'stolen', '--kubeconfig', cloud.kubeconfig], around)
+    const [refusal] = await eventually(
+      () => board.said('identity refused').length > 0 && board.said('identity refused'),
+    )
+    expect(refusal).toMatchObject({ code: 'node-revoked' })
+    expect(board.inSync).toBe(false)
+  })
+})
