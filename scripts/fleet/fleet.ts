@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { root } from '../build.ts'
+import { joinEdge } from './join.ts'
 import { ask, readKubeconfig } from './kube.ts'
 import { commandOf, earlierEdges, type Layout } from './layout.ts'
 import { MemberProcess } from './member-process.ts'
@@ -13,6 +14,7 @@ export type Say = (line: string) => void
 
 const stopGrace = 10_000
 const startWithin = 120_000
+const joinsAtOnce = 8
 
 /**
  * cloudcore and its edge nodes as processes of this machine.
@@ -50,6 +52,7 @@ export class Fleet {
     await checkPorts(this.processes.map(({ member }) => member))
     this.cloudcore.start()
     await this.#until('the API answers', [this.cloudcore], signal, () => this.#apiAnswers())
+    await this.#join(signal)
     for (const edge of this.edges) edge.start()
     const everyone = this.processes
     await this.#until('all nodes have a link and are in sync', everyone, signal, async () => {
@@ -64,6 +67,20 @@ export class Fleet {
       return true
     })
     this.#note()
+  }
+
+  /** A few at a time: each join is some work for both sides. */
+  async #join(signal: AbortSignal): Promise<void> {
+    const { kubeconfig } = this.layout
+    const left = [...this.edges]
+    await this.#until('all nodes have joined', [this.cloudcore], signal, async () => {
+      while (left.length > 0) {
+        const some = left.slice(0, joinsAtOnce)
+        await Promise.all(some.map(({ member }) => joinEdge({ kubeconfig, edge: member, signal })))
+        left.splice(0, some.length)
+      }
+      return true
+    })
   }
 
   /** Looks after the processes until `signal` aborts: tells who ended and who came back. */
@@ -144,7 +161,7 @@ export class Fleet {
       cloudcore: {
         ...common(this.cloudcore),
         api: `https://127.0.0.1:${settings['api-port']}`,
-        link: `mqtt://127.0.0.1:${settings['link-port']}`,
+        link: `mqtts://127.0.0.1:${settings['link-port']}`,
         metrics: this.#metricsUrl,
       },
       nodes: this.edges.map((edge) => ({

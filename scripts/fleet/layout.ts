@@ -63,7 +63,6 @@ export function layoutOf(options: FleetOptions): Layout {
     standalone: true,
     'api-port': apiPort,
     'link-port': linkPort,
-    'link-plain': true,
     'metrics-address': `127.0.0.1:${metricsPort}`,
     'write-kubeconfig': kubeconfig,
   })
@@ -80,9 +79,9 @@ export function layoutOf(options: FleetOptions): Layout {
 function edge({ dir, portBase, linkPort }: FleetOptions, index: number): Member {
   const name = `edge-${index + 1}`
   const mqttPort = portBase + index
-  const cloud = `mqtt://127.0.0.1:${linkPort}`
+  const cloud = `mqtts://127.0.0.1:${linkPort}`
   // Many nodes on one machine: none of them is given its containers.
-  const settings = { 'node-name': name, cloud, 'cloud-plain': true, 'mqtt-port': mqttPort, runtime: 'simulated' }
+  const settings = { 'node-name': name, cloud, 'mqtt-port': mqttPort, runtime: 'simulated' }
   const ports = [{ port: mqttPort, what: `the MQTT broker of ${name}`, flag: '--port-base' }]
   return { ...member(dir, name, 'edgecore', settings), ports }
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { isAlive, runningPid } from '@kedge/shared/pid-file'
@@ -119,10 +119,13 @@ test('npm start runs a fleet, copes with what is killed and started by hand, sto
   await next.exited
   expect(orphans.every(isAlive)).toBe(true)
 
+  // As a folder of before there were certificates.
+  for (const file of ['identity.pem', 'identity.pem.1']) rmSync(join(dir, 'edge-1', file), { force: true })
   const last = new Started(dir, [...flags, '--nodes', '1'])
   await last.says('edge-2 still runs as process')
   await last.says('Kedge is up')
   expect(orphans.filter(isAlive)).toEqual([])
   expect(last.fleet().nodes).toHaveLength(1)
+  expect(existsSync(join(dir, 'edge-1', 'identity.pem'))).toBe(true)
   expect(await last.stop()).toBe(0)
 }, 180_000)

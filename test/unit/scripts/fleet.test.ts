@@ -24,7 +24,6 @@ describe('the layout', () => {
       standalone: true,
       'api-port': 6443,
       'link-port': 2000,
-      'link-plain': true,
       'metrics-address': '127.0.0.1:9091',
       'write-kubeconfig': '/x/kubeconfig',
       data: '/x/cloudcore',
@@ -32,8 +31,9 @@ describe('the layout', () => {
     expect(edges.map(({ settings }) => settings)).toEqual(
       [1, 2, 3].map((n) => ({
         'node-name': `edge-${n}`,
-        cloud: 'mqtt://127.0.0.1:2000',
+        cloud: 'mqtts://127.0.0.1:2000',
         'mqtt-port': 2882 + n,
+        runtime: 'simulated',
         data: `/x/edge-${n}`,
       })),
     )
