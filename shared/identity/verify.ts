@@ -118,7 +118,10 @@ function paths({ leaf, others, anchors }: Pick<Case, 'anchors'> & { leaf: Certif
   const walk = (path: Certificate[], last: Certificate) => {
     for (const anchor of anchors) if (!path.includes(anchor) && signs(anchor, last)) found.push([...path, anchor])
     for (const next of others) {
-      const isNew = !path.some(({ der }) => der.equals(next.der)) && !anchors.some(({ der }) => der.equals(next.der))
+      // A key that has been passed leads nowhere new.
+      const isNew =
+        !path.some(({ x509 }) => x509.publicKey.equals(next.x509.publicKey)) &&
+        !anchors.some(({ der }) => der.equals(next.der))
       if (isNew && signs(next, last)) walk([...path, next], next)
     }
   }
