@@ -265,6 +265,7 @@ async function kubernetes(
   const { kubeconfig } = add(
     await startApiServer({
       dir: apiServerDir(settings.data),
+      caKeyFile: settings.caKeyFile,
       host: settings.apiHost,
       port: settings.apiPort,
       kubeconfig: settings.writeKubeconfig ?? join(settings.data, 'kubeconfig'),

@@ -16,10 +16,9 @@ import {
 import { type Env, type Fault, program, type Values } from '@kedge/shared/settings'
 import { issuerForms, parseIssuer } from './identity/issuer-name.ts'
 import { linkNames } from './identity/link-names.ts'
+import { caKeyName } from './identity/sealed-key.ts'
 
 export const defaultData = '/var/lib/kedge/cloudcore'
-/** In the folder `pki` of the embedded API. */
-export const caKeyName = 'ca.key'
 export const defaultMetricsAddress = '127.0.0.1:9091'
 
 /** Where the embedded API has its state, in the data folder. */

@@ -18,6 +18,7 @@ import { Authority } from '../identity/authority.ts'
 import type { ServerNames } from '../identity/certificates.ts'
 import { keepFile } from '../identity/keep-file.ts'
 import { kubeconfigText } from '../identity/kubeconfig.ts'
+import { caKeyName, sealingKey } from '../identity/sealed-key.ts'
 import { adminToken, authenticator, tokenFile } from './authentication.ts'
 import { authorizer } from './authorization.ts'
 import { startCompaction } from './compaction.ts'
@@ -37,6 +38,8 @@ export interface ApiServerOptions {
   port: number
   /** Where the administrator's kubeconfig is written. */
   kubeconfig: string
+  /** What the key of its authority is sealed with; a file of its own in `dir` unless given. Made when there is none. */
+  caKeyFile?: string | undefined
   clock: Clock
   log: Log
   /** For how long replaced states can still be watched from, in milliseconds; 5 minutes unless given. */
@@ -64,7 +67,11 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const started: Service[] = []
   try {
     finishRestore(dir)
-    const authority = await Authority.open(join(dir, 'pki'), clock)
+    const authority = await Authority.open(
+      join(dir, 'pki'),
+      clock,
+      sealingKey(options.caKeyFile ?? join(dir, 'pki', caKeyName)),
+    )
     const token = adminToken(join(dir, 'pki', tokenFile))
     const store = openStore(options, started)
     await ensureNamespaces(store, builtIns, clock.now())

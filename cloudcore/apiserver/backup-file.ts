@@ -17,8 +17,10 @@ const magic = 'SQLite format 3\0'
 
 /** What a cluster is, besides its objects. */
 export interface Keys {
-  /** Certificate and key of the authority, PEM. */
+  /** Certificate and key of the authority, as its file has them. */
   authority: string
+  /** What that key is sealed with, and the one of the link's authority among the objects; undefined: it lies elsewhere. */
+  caKey?: string | undefined
   /** The administrator's token. */
   token: string
 }
@@ -36,14 +38,15 @@ export interface Backup extends Facts {
 }
 
 /** Makes a backup of a copy of the database. */
-export function seal(path: string, { authority, token }: Keys, made: string): void {
+export function seal(path: string, { authority, caKey, token }: Keys, made: string): void {
   const db = new Database(path, { fileMustExist: true })
   try {
     // Readers must not make files beside it.
     db.pragma('journal_mode = DELETE')
     db.exec('CREATE TABLE backup (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID')
     const insert = db.prepare('INSERT INTO backup (name, value) VALUES (?, ?)')
-    for (const [name, value] of Object.entries({ authority, token, made })) insert.run(name, value)
+    for (const [name, value] of Object.entries({ authority, caKey, token, made }))
+      if (value !== undefined) insert.run(name, value)
     insert.run('digest', digest(db))
     db.pragma(`application_id = ${mark}`)
   } finally {
@@ -106,7 +109,7 @@ function read(db: Database, path: string): Backup {
   const fault = String(db.pragma('integrity_check(1)', { simple: true }))
   if (fault !== 'ok') throw new Error(fault.replaceAll(/\s+/g, ' '))
   if (value(db, 'digest') !== digest(db)) throw new Error('its content is not what was written')
-  const keys = { authority: value(db, 'authority'), token: value(db, 'token') }
+  const keys = { authority: value(db, 'authority'), caKey: find(db, 'caKey'), token: value(db, 'token') }
   return { ...factsOf(db), keys, made: value(db, 'made') }
 }
 
@@ -117,9 +120,13 @@ function factsOf(db: Database): Facts {
 }
 
 function value(db: Database, name: string): string {
-  const row = db.prepare<[string], { value: string }>('SELECT value FROM backup WHERE name = ?').get(name)
-  if (row === undefined) throw new Error(`it has no ${name}`)
-  return row.value
+  const found = find(db, name)
+  if (found === undefined) throw new Error(`it has no ${name}`)
+  return found
+}
+
+function find(db: Database, name: string): string | undefined {
+  return db.prepare<[string], { value: string }>('SELECT value FROM backup WHERE name = ?').get(name)?.value
 }
 
 /** Over every row there is, in a fixed order; of the table `backup` all but the digest itself. */

@@ -2,8 +2,9 @@ import { existsSync, linkSync, renameSync, rmSync, statSync, writeFileSync } fro
 import { dirname, join } from 'node:path'
 import { codeOf, explain, UserError } from '@kedge/shared/errors'
 import { Database } from '@kedge/shared/sqlite'
-import { authorityFile } from '../identity/authority.ts'
+import { authorityFileFor, plainAuthorityFile, sealedAuthorityFile } from '../identity/authority-file.ts'
 import { readKept, syncPath } from '../identity/keep-file.ts'
+import { caKeyName } from '../identity/sealed-key.ts'
 import { tokenFile } from './authentication.ts'
 import { check, type Facts, type Keys, seal } from './backup-file.ts'
 import { databaseName } from './database.ts'
@@ -22,9 +23,10 @@ export interface BackupOptions {
 /**
  * Copies the API server's objects, its authority and the administrator's token into one file, while it runs or not: a
  * state as of one resourceVersion, with every write that was answered before. The file appears complete or not at all,
- * readable by its owner only. Throws a UserError.
+ * readable by its owner only. The key that authorities are sealed with is in it unless it lies elsewhere. Throws a
+ * UserError.
  */
-export function backup({ dir, to, force = false, now }: BackupOptions): Facts {
+export function backup({ dir, to, force = false, now }: BackupOptions): Facts & { keyElsewhere: boolean } {
   const from = join(dir, databaseName)
   const keys = keysOf(dir)
   refuseTarget(to, force)
@@ -37,7 +39,8 @@ export function backup({ dir, to, force = false, now }: BackupOptions): Facts {
     const { revision, objects } = check(beside)
     syncPath(beside)
     put(beside, to, force)
-    return { revision, objects }
+    const keyElsewhere = keys.caKey === undefined && authorityFileFor(keys.authority) === sealedAuthorityFile
+    return { revision, objects, keyElsewhere }
   } catch (error) {
     if (error instanceof UserError) throw error
     throw new UserError(`back up ${from} to ${to}: ${explain(error)}`, { cause: error })
@@ -59,14 +62,17 @@ function copy(from: string, to: string): void {
   }
 }
 
+const names = [sealedAuthorityFile, plainAuthorityFile, caKeyName, tokenFile]
+
 function keysOf(dir: string): Keys {
-  const [authority, token] = [authorityFile, tokenFile].map((name) => kept(join(dir, 'pki', name)))
+  const [sealed, plain, caKey, token] = names.map((name) => kept(join(dir, 'pki', name)))
+  const authority = sealed ?? plain
   if (authority === undefined || token === undefined || !existsSync(join(dir, databaseName))) {
     throw new UserError(
       `there is no embedded Kubernetes API in ${dir}: give the data folder of a cloudcore --standalone with --data`,
     )
   }
-  return { authority, token }
+  return { authority, caKey, token }
 }
 
 function kept(path: string): string | undefined {

@@ -1,8 +1,9 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { explain, UserError } from '@kedge/shared/errors'
-import { authorityFile } from '../identity/authority.ts'
+import { authorityFileFor } from '../identity/authority-file.ts'
 import { keepFile, syncPath } from '../identity/keep-file.ts'
+import { caKeyName } from '../identity/sealed-key.ts'
 import { tokenFile } from './authentication.ts'
 import { type Backup, check, unseal } from './backup-file.ts'
 import { databaseName } from './database.ts'
@@ -57,7 +58,8 @@ function prepare(dir: string, from: string, { keys, revision }: Backup): void {
   chmodSync(path, 0o600)
   unseal(path, revision + leap)
   syncPath(path)
-  keepFile(join(making, 'pki', authorityFile), keys.authority)
+  keepFile(join(making, 'pki', authorityFileFor(keys.authority)), keys.authority)
+  if (keys.caKey !== undefined) keepFile(join(making, 'pki', caKeyName), keys.caKey)
   keepFile(join(making, 'pki', tokenFile), keys.token)
   syncPath(making)
   rmSync(ready(dir), { recursive: true, force: true })

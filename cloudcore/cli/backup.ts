@@ -4,7 +4,7 @@ import { type Around, fileCommand } from './file-command.ts'
 
 const help = `Usage: cloudcore backup --to FILE [flags]
 
-Writes all that the embedded Kubernetes API is, its objects, its certificate authority and the administrator's token,
+Writes all that the embedded Kubernetes API is, its objects, its certificate authorities and the administrator's token,
 into one file, whether cloudcore runs or not. Whoever can read that file is an administrator.
 
       --to FILE     The file to write; it appears complete or not at all
@@ -18,6 +18,9 @@ export function backupCommand(argv: readonly string[], { env, now }: Around): st
   const command = fileCommand(argv, env, { name: 'backup', flag: 'to' })
   if (command === undefined) return help
   const { file, data, force } = command
-  const { objects, revision } = backup({ dir: apiServerDir(data), to: file, force, now })
-  return `${objects} objects as of resourceVersion ${revision} are in ${file}\n`
+  const { objects, revision, keyElsewhere } = backup({ dir: apiServerDir(data), to: file, force, now })
+  const missing = keyElsewhere
+    ? 'Not in it is the file of --ca-key-file, which its certificate authorities are sealed with: keep a copy of that, too\n'
+    : ''
+  return `${objects} objects as of resourceVersion ${revision} are in ${file}\n${missing}`
 }

@@ -12,11 +12,11 @@ import { home, readTrust } from '../identity/home.ts'
 import { identityLabel, type NodeIdentity, readIdentity } from '../identity/records.ts'
 import { readCa, retireCa, rotateCa } from '../identity/rotate-ca.ts'
 import { type CaState, rootsOf } from '../identity/rotation.ts'
-import { readSealingKey, type SealingKey } from '../identity/sealed-key.ts'
+import { caKeyName, readSealingKey, type SealingKey } from '../identity/sealed-key.ts'
 import { bundle } from '../identity/x509.ts'
 import type { Kube } from '../kube/api.ts'
 import { collectionIn } from '../kube/paths.ts'
-import { apiServerDir, caKeyName, defaultData } from '../settings.ts'
+import { apiServerDir, defaultData } from '../settings.ts'
 import { accessHelp, accessOptions, commandLine, type KubeAround, withKube } from './kube-access.ts'
 
 const help = `Usage: cloudcore ca list [flags]

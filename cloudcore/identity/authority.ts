@@ -1,9 +1,10 @@
 import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
+import { keepAuthority, readAuthority, sealPlain, split } from './authority-file.ts'
 import { issue, makeAuthority, type Pair, type ServerNames } from './certificates.ts'
 import { keepFile, readKept } from './keep-file.ts'
-import { ended } from './x509.ts'
+import type { SealingKey } from './sealed-key.ts'
 
 export interface ClientName {
   /** The user, for instance `system:node:edge-1`. */
@@ -14,12 +15,10 @@ export interface ClientName {
 }
 
 const serverDays = 365
-/** Its file in the folder: certificate and key. */
-export const authorityFile = 'ca.pem'
 
 /**
  * The certificate authority of one folder: made once, kept with its key in one file, so that they always belong
- * together.
+ * together. Not the one of the link, which nodes know (`BuiltInCa`): whoever this one vouches for is a user of the API.
  */
 export class Authority {
   readonly #pair: Pair
@@ -32,12 +31,12 @@ export class Authority {
     this.#pair = pair
   }
 
-  static async open(dir: string, clock: Clock): Promise<Authority> {
-    const path = join(dir, authorityFile)
-    const kept = readKept(path)
-    if (kept !== undefined) return new Authority(dir, clock, split(kept, path))
+  /** With what lies in the folder, its key sealed; made where there is nothing. Throws a UserError. */
+  static async open(dir: string, clock: Clock, key: SealingKey): Promise<Authority> {
+    const found = readAuthority(dir, key) ?? sealPlain(dir, key)
+    if (found !== undefined) return new Authority(dir, clock, found)
     const pair = await makeAuthority(clock.now())
-    keepFile(path, pair.cert + pair.key)
+    keepAuthority(dir, pair, key)
     return new Authority(dir, clock, pair)
   }
 
@@ -75,15 +74,6 @@ export class Authority {
       usage: 'client',
     })
   }
-}
-
-function split(text: string, path: string): Pair {
-  const cert = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----\n?/.exec(text)?.[0]
-  const key = /-----BEGIN PRIVATE KEY-----[^-]+-----END PRIVATE KEY-----\n?/.exec(text)?.[0]
-  if (cert === undefined || key === undefined) {
-    throw new Error(`${path} does not hold a certificate and its key: restore it, or remove it to have a new one made`)
-  }
-  return { cert: ended(cert), key: ended(key) }
 }
 
 function isGood(

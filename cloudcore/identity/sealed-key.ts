@@ -15,6 +15,9 @@ export interface SealingKey {
   bytes: Buffer
 }
 
+/** The file of the key beside the embedded API, in its folder `pki`. */
+export const caKeyName = 'ca.key'
+
 const mark = 'kedge-sealed-1'
 const keyBytes = 32
 

@@ -1,6 +1,7 @@
 import { Agent, request } from 'node:https'
 import { join } from 'node:path'
 import { Authority } from '@kedge/cloudcore/identity/authority'
+import { caKeyName, sealingKey } from '@kedge/cloudcore/identity/sealed-key'
 import { systemClock } from '@kedge/shared/clock'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Body, connect, type Kube, startTestServer, type TestServer } from '../../support/kube.ts'
@@ -16,6 +17,10 @@ const containers = [
 ]
 const inside = '/api/v1/namespaces/default'
 
+function authorityOf({ dir }: TestServer): Promise<Authority> {
+  return Authority.open(join(dir, 'pki'), systemClock, sealingKey(join(dir, 'pki', caKeyName)))
+}
+
 beforeAll(async () => {
   server = await startTestServer()
   admin = connect(server.kubeconfig, { embedded: true, stop: server.stop })
@@ -29,7 +34,7 @@ beforeAll(async () => {
     await admin.create(`${inside}/secrets`, { metadata: { name } })
     await admin.create(`${inside}/configmaps`, { metadata: { name } })
   }
-  const authority = await Authority.open(join(server.dir, 'pki'), systemClock)
+  const authority = await authorityOf(server)
   authorityCert = authority.cert
   const asNode = { user: 'system:node:n1', groups: ['system:nodes'], days: 1 }
   nodePair = await authority.clientPair(asNode)
@@ -173,7 +178,7 @@ describe('acting as another', () => {
 
 describe('others', () => {
   it('with a certificate of our authority may only look around', async () => {
-    const authority = await Authority.open(join(server.dir, 'pki'), systemClock)
+    const authority = await authorityOf(server)
     const someone = await clientOf(authority, { user: 'somebody', groups: ['friends', 'family'], days: 1 })
     expect((await someone('GET', '/api')).code).toBe(200)
     expect((await someone('GET', '/api/v1/namespaces')).code).toBe(403)
@@ -183,7 +188,7 @@ describe('others', () => {
 
   it('with a certificate of another authority are nobody', async () => {
     const other = await startTestServer()
-    const foreign = await Authority.open(join(other.dir, 'pki'), systemClock)
+    const foreign = await authorityOf(other)
     const { cert, key } = await foreign.clientPair({ user: 'kubernetes-admin', groups: ['system:masters'], days: 1 })
     await other.stop()
     const agent = new Agent({ cert, key, rejectUnauthorized: false })

@@ -56,7 +56,7 @@ describe('the embedded API server', () => {
 
   it('lets nobody else read its kubeconfig, token and keys', async () => {
     const { server } = await started()
-    for (const file of ['kubeconfig', 'pki/ca.pem', 'pki/server.pem', 'pki/admin.token']) {
+    for (const file of ['kubeconfig', 'pki/ca.sealed', 'pki/ca.key', 'pki/server.pem', 'pki/admin.token']) {
       expect(statSync(join(server.dir, file)).mode & 0o777).toBe(0o600)
     }
   })

@@ -1,14 +1,21 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { startApiServer } from '@kedge/cloudcore/apiserver/apiserver'
 import { backup } from '@kedge/cloudcore/apiserver/backup'
 import { check } from '@kedge/cloudcore/apiserver/backup-file'
 import { databaseName, openDatabase } from '@kedge/cloudcore/apiserver/database'
 import { LogStore } from '@kedge/cloudcore/apiserver/log-store'
 import { finishRestore, restore } from '@kedge/cloudcore/apiserver/restore'
+import { BuiltInCa } from '@kedge/cloudcore/identity/built-in'
+import { SecretCaStore } from '@kedge/cloudcore/identity/ca-store'
+import { caKeyName, sealingKey } from '@kedge/cloudcore/identity/sealed-key'
+import { openKube } from '@kedge/cloudcore/kube/client'
+import { systemClock } from '@kedge/shared/clock'
 import { UserError } from '@kedge/shared/errors'
 import { silentLog } from '@kedge/shared/log'
 import { Database } from '@kedge/shared/sqlite'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { makeCsr } from '../../../support/csr.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
 
 const now = Date.UTC(2026, 0, 2, 12)
@@ -32,6 +39,37 @@ function cluster(token = 'secret'): string {
   return dir
 }
 
+/** What the authority of the link is, in the API server of a folder: made there when there is none. */
+async function linkAuthority(dir: string, caKeyFile?: string): Promise<string> {
+  const server = await startApiServer({
+    dir,
+    host: '127.0.0.1',
+    port: 0,
+    kubeconfig: join(dir, 'kubeconfig'),
+    ...(caKeyFile === undefined ? {} : { caKeyFile }),
+    clock: systemClock,
+    log: silentLog,
+  })
+  const kube = openKube({ kubeconfig: server.kubeconfig })
+  try {
+    const key = sealingKey(caKeyFile ?? join(dir, 'pki', caKeyName))
+    const ca = await BuiltInCa.open({ store: new SecretCaStore(kube, key), clock: systemClock })
+    const leaf = await ca.sign({ csr: makeCsr('edge-1'), node: 'edge-1', days: 1 })
+    expect(leaf.chain).toContain('CERTIFICATE')
+    return ca.pin()
+  } finally {
+    kube.close()
+    await server.stop()
+  }
+}
+
+/** The folder of an API server that has run. */
+async function realCluster(caKeyFile?: string): Promise<string> {
+  const dir = join(tempDir(), 'apiserver')
+  await linkAuthority(dir, caKeyFile)
+  return dir
+}
+
 /** A backup with `names` in it. */
 async function made(...names: string[]): Promise<string> {
   const dir = cluster()
@@ -49,7 +87,7 @@ describe('backup and restore', () => {
     const store = open(dir)
     await put(store, 'a')
     await put(store, 'a')
-    expect(backup({ dir, to, now })).toEqual({ revision: 2, objects: 1 })
+    expect(backup({ dir, to, now })).toEqual({ revision: 2, objects: 1, keyElsewhere: false })
     expect(statSync(to).mode & 0o777).toBe(0o600)
     await put(store, 'c')
     const last = store.revision
@@ -68,6 +106,31 @@ describe('backup and restore', () => {
     expect(again.get(key('a'))?.rv).toBe(2)
     expect(again.oldest).toBeGreaterThan(last)
     expect((await put(again, 'd')).rv).toBe(again.oldest + 1)
+  })
+
+  it('has the key that authorities are sealed with, where that lies in the folder', async () => {
+    const dir = await realCluster()
+    const ca = await linkAuthority(dir)
+    const to = join(tempDir(), 'backup')
+    expect(backup({ dir, to, now }).keyElsewhere).toBe(false)
+    const again = join(tempDir(), 'again/apiserver')
+    restore({ dir: again, from: to, now })
+    expect(statSync(join(again, 'pki/ca.key')).mode & 0o777).toBe(0o600)
+    expect(await linkAuthority(again)).toBe(ca)
+  })
+
+  it('says so where that key lies elsewhere, and needs it again', async () => {
+    const elsewhere = join(tempDir(), 'ca.key')
+    const dir = await realCluster(elsewhere)
+    const ca = await linkAuthority(dir, elsewhere)
+    const to = join(tempDir(), 'backup')
+    expect(backup({ dir, to, now }).keyElsewhere).toBe(true)
+    const key = readFileSync(elsewhere, 'utf8').trim()
+    expect(readFileSync(to).includes(key)).toBe(false)
+    const again = join(tempDir(), 'again/apiserver')
+    restore({ dir: again, from: to, now })
+    await expect(linkAuthority(again)).rejects.toThrow(/cannot be unsealed .*--ca-key-file/)
+    expect(await linkAuthority(again, elsewhere)).toBe(ca)
   })
 
   it('replaces a backup only when told to, and leaves nothing beside it', async () => {
