@@ -16,6 +16,7 @@ await runProgram('cloudcore', async () => {
   if (command === 'convert') return say((await import('./cli/convert.ts')).convertCommand(rest, { note }))
   if (command === 'token') return say(await (await import('./cli/token.ts')).tokenCommand(rest, { ...around(), note }))
   if (command === 'node') return say(await (await import('./cli/node.ts')).nodeCommand(rest, { ...around(), note }))
+  if (command === 'ca') return say(await (await import('./cli/ca.ts')).caCommand(rest, { ...around(), note }))
   const settings = await loadSettings(cloudcoreProgram)
   if (settings === undefined) return
   const log = openLog({ level: settings.logLevel, program: 'cloudcore', version })
