@@ -1,9 +1,9 @@
-// Starts edgecore in a container. With KEDGE_JOIN=mqtts://HOST:8883 and no identity yet it joins first, with the token in
-// the file that KEDGE_JOIN_TOKEN_FILE names, waiting for that file and for cloudcore as long as it takes.
+// Starts edgecore in a container. With JOIN_URL=mqtts://HOST:8883 and no identity yet it joins first, with the token in
+// the file that JOIN_TOKEN_FILE names, waiting for that file and for cloudcore as long as it takes.
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const { KEDGE_JOIN: url, KEDGE_JOIN_TOKEN_FILE: file = '/run/kedge/token', KEDGE_DATA } = process.env
+const { JOIN_URL: url, JOIN_TOKEN_FILE: file = '/run/kedge/token', KEDGE_DATA } = process.env
 const data = KEDGE_DATA || '/var/lib/kedge/edgecore'
 const [command = '-'] = process.argv.slice(2)
 // `docker run kedge/edgecore get pods` is for reading, not for running.
