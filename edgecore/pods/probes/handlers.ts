@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
 import { explain } from '@kedge/shared/errors'
 import type { ContainerSpec, Hook, Probe } from '../container-schema.ts'
 import { ExecTimedOut, type Runtime } from '../runtime.ts'
@@ -17,7 +18,6 @@ export interface Target {
 }
 
 const mostOutput = 1024
-const waitForSleepers = 250
 
 /** Makes one attempt of a probe. Never rejects. */
 export async function attempt(probe: Probe, target: Target): Promise<Outcome> {
@@ -78,7 +78,8 @@ export async function runHook(hook: Hook, target: Target, { timeoutMs, signal }:
     const url = urlOf(hook.httpGet, { ip: target.ip, port: portOf(port, target.container) })
     // Any answer will do: what matters is that the container was told.
     await ask(url, httpHeaders, timeoutMs)
-  } else if (hook.sleep) await sleep(Math.min(hook.sleep.seconds * 1000, timeoutMs), signal)
+  } else if (hook.sleep)
+    await setTimeout(Math.min(hook.sleep.seconds * 1000, timeoutMs), undefined, { signal, ref: false })
   else throw new Error('tcpSocket is no lifecycle hook; use exec, httpGet or sleep')
 }
 
@@ -87,25 +88,16 @@ export interface HookTime {
   signal: AbortSignal
 }
 
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const until = performance.now() + ms
-  while (performance.now() < until && !signal.aborted) {
-    const left = Math.min(until - performance.now(), waitForSleepers)
-    await new Promise((resolve) => setTimeout(resolve, left).unref())
-  }
-}
-
 function reach(host: string, port: number, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect({ host, port })
+    const socket = connect({ host, port, timeout: timeoutMs })
     const end = (error?: Error) => {
-      clearTimeout(late)
       socket.destroy()
       if (error === undefined) resolve()
       else reject(new Error(`dial tcp ${host}:${port}`, { cause: error }))
     }
-    const late = setTimeout(() => end(new Error('it did not answer in time')), timeoutMs)
     socket.on('error', end)
+    socket.on('timeout', () => end(new Error('it did not answer in time')))
     socket.on('connect', () => end())
   })
 }
