@@ -79,11 +79,19 @@ function upward(wanted: Wanted, spec: WantedSpec, own: Own, situation: Situation
 }
 
 function containers(spec: WantedSpec, own: Own, sandbox: Sandbox, situation: Situation): Step[] {
-  return turnsOf(spec, own, situation).flatMap((wanted) => {
+  const steps: Step[] = []
+  let settled = true
+  for (const wanted of turnsOf(spec, own, situation)) {
     const past = pastOf(own, wanted.name)
     const need = needOf({ spec, wanted, past, since: sandbox.createdAt }, situation)
-    return need.is === 'nothing' ? [] : [stepFor(need, wanted, sandbox)]
-  })
+    if (need.is === 'nothing') continue
+    const begins = need.is === 'create' || need.is === 'start'
+    // Whoever has a hook after its start goes alone: those behind it begin when the hook is done.
+    if (begins && !settled) continue
+    steps.push(stepFor(need, wanted, sandbox))
+    if (begins && wanted.of.lifecycle.postStart !== undefined) settled = false
+  }
+  return steps
 }
 
 function stepFor(need: Exclude<Need, { is: 'nothing' }>, wanted: WantedContainer, sandbox: Sandbox): Step {
