@@ -105,6 +105,16 @@ export class Containerd {
     return execFileSync('ctr', ['-a', this.socket, '-n', 'k8s.io', ...argv], { encoding: 'utf8', env: environment })
   }
 
+  /** The process of a container, as this machine numbers it. */
+  pidOf(id: string): number {
+    const line = this.ctr('tasks', 'ls')
+      .split('\n')
+      .find((one) => one.startsWith(id))
+    const pid = Number(line?.split(/\s+/)[1])
+    if (!Number.isInteger(pid)) throw new Error(`no process in container ${id}`)
+    return pid
+  }
+
   setUpNetwork(): void {
     const bridge = { type: 'bridge', bridge: this.#bridge, isGateway: true, ipMasq: false, hairpinMode: true }
     const ipam = { type: 'host-local', dataDir: join(this.dir, 'ipam'), ranges: [[{ subnet: this.#subnet }]] }
@@ -140,7 +150,7 @@ export class Containerd {
   #killShims(): void {
     for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
       const argv = contentOf(`/proc/${pid}/cmdline`).split('\0')
-      if (!argv[0]?.includes('containerd-shim') || !argv.includes(`${this.socket}.ttrpc`)) continue
+      if (!argv[0]?.includes('containerd-shim') || !argv.includes(this.socket)) continue
       const children = contentOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean)
       for (const one of [...children, pid]) kill(Number(one))
     }

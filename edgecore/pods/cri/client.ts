@@ -1,4 +1,3 @@
-import { explain } from '@kedge/shared/errors'
 import { codes, GrpcChannel, GrpcError, type Method, type StreamEvents } from './grpc.ts'
 
 /** How long the engine may take, unless a call says otherwise: a slow card under load does. */
@@ -38,7 +37,7 @@ function inWords(error: GrpcError, path: string): GrpcError {
       'the container engine does not serve the CRI v1: containerd 1.6 or newer does, unless "cri" is among disabled_plugins in /etc/containerd/config.toml (as Docker ships it)'
     return new GrpcError(error.code, message, { cause: error })
   }
-  return new GrpcError(error.code, `${call}: ${explain(error)}`)
+  return new GrpcError(error.code, `${call}: ${error.message}`, { cause: error.cause })
 }
 
 /** Whether the engine says that there is no such thing. */

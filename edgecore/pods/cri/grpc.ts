@@ -171,8 +171,13 @@ function follow(stream: ClientHttp2Stream, { path, deadlineMs, on }: Following):
       fail(codes.unavailable, `${path}: ${explain(error)}`)
     }
   })
-  stream.on('error', (error) => finish(failure ?? new GrpcError(codes.unavailable, explain(error), { cause: error })))
+  stream.on('error', (error) => finish(failure ?? new GrpcError(codes.unavailable, reasonOf(error), { cause: error })))
   stream.on('close', () => finish(failure ?? errorOf(status, path)))
+}
+
+/** Node says of a call whose connection failed that it was cancelled; the cause says why. */
+function reasonOf(error: Error): string {
+  return error.cause instanceof Error ? explain(error.cause) : error.message
 }
 
 function errorOf(headers: IncomingHttpHeaders, path: string): GrpcError | undefined {
