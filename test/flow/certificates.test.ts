@@ -1,7 +1,10 @@
+import { SecretCaStore } from '@kedge/cloudcore/identity/ca-store'
+import { retireCa, rotateCa } from '@kedge/cloudcore/identity/rotate-ca'
+import { openKube } from '@kedge/cloudcore/kube/client'
 import { leafOf } from '@kedge/edgecore/identity/identity'
 import { findIdentity } from '@kedge/edgecore/identity/keep'
 import { must } from '@kedge/shared/must'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { conditionOf } from '../support/api.ts'
 import { eventually } from '../support/eventually.ts'
 import { Board, JoinableCloud } from '../support/joined.ts'
@@ -103,5 +106,45 @@ describe('a board that has joined', () => {
     )
     expect(refusal).toMatchObject({ code: 'node-revoked' })
     expect(board.inSync).toBe(false)
+  })
+})
+
+describe('the authority of the fleet', () => {
+  const trustOf = (board: Board) => identityOf(board).roots
+  const issuerOf = (board: Board) => leafOf(identityOf(board).chain).x509.issuer
+
+  test('is rotated while nodes are away: those that are there renew over their links, the others when they are back', async () => {
+    const [near, far, never] = [await joined('near'), await joined('far'), await joined('never')]
+    const earlier = issuerOf(near)
+    const token = await cloud.token()
+    await far.stop()
+    await never.stop()
+    const kube = openKube({ kubeconfig: cloud.kubeconfig })
+    onTestFinished(() => kube.close())
+    const store = new SecretCaStore(kube, undefined)
+    await rotateCa(store, { clock, spread: 500 })
+    await eventually(() => issuerOf(near) !== earlier)
+    expect(near.said('link up')).toHaveLength(1)
+
+    // Both roots are known by those who were there; who was not knows the old one alone, and comes in over it.
+    await cloud.stop()
+    await cloud.start()
+    await far.start(cloud.port)
+    await eventually(() => far.inSync && issuerOf(far) !== earlier)
+    expect(trustOf(far)).toBe(trustOf(near))
+    expect(far.said('link up')).toHaveLength(2)
+    const late = new Board('late-token', clock)
+    await late.join(token)
+
+    await retireCa(store)
+    await eventually(() => trustOf(near) === trustOf(far) && trustOf(near).match(/BEGIN/g)?.length === 1)
+    await cloud.stop()
+    await cloud.start()
+    await eventually(() => near.inSync && far.inSync)
+    await never.start(cloud.port)
+    const told = await eventually(() =>
+      never.said('link down').find(({ reason }) => /untrusted|vouches/.test(String(reason))),
+    )
+    expect(told.reason).toContain('join it again')
   })
 })
