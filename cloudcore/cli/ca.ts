@@ -92,8 +92,12 @@ async function list({ kube, store }: Parts): Promise<string> {
     const x509 = new X509Certificate(cert)
     return [nameOf(cert), index === 0 ? 'signs' : 'trusted', day(x509.validFrom), day(x509.validTo), pinOf(x509)]
   })
-  const waiting = behind === 0 ? '' : `${behind} nodes still have a certificate of an earlier authority\n`
+  const waiting = behind === 0 ? '' : `${haveOld(behind)}\n`
   return table(['AUTHORITY', 'ROLE', 'SINCE', 'UNTIL', 'PIN'], rows) + waiting
+}
+
+function haveOld(count: number): string {
+  return `${count === 1 ? '1 node still has' : `${count} nodes still have`} a certificate of an earlier authority`
 }
 
 function day(text: string): string {
@@ -128,7 +132,7 @@ async function retire({ kube, store, values }: Parts): Promise<string> {
   if (behind.length > 0 && values.force !== true) {
     const some = behind.slice(0, 5).join(', ') + (behind.length > 5 ? ', …' : '')
     throw new UserError(
-      `${behind.length} nodes still have a certificate of an earlier authority (${some}): wait until they have renewed, or give --force and let them join again`,
+      `${haveOld(behind.length)} (${some}): wait until they have renewed, or give --force and let them join again`,
     )
   }
   const { current } = await retireCa(store)

@@ -1,5 +1,5 @@
 import type { Pair } from './certificates.ts'
-import { algorithm, ended, importKey, loadX509 } from './x509.ts'
+import { algorithm, importKey, loadX509, pemText } from './x509.ts'
 
 export interface Revoked {
   /** Hexadecimal. */
@@ -24,5 +24,6 @@ export async function revocationList(
     entries: revoked.map(({ serial, at }) => ({ serialNumber: serial, revocationDate: new Date(at) })),
     extensions: [await x509.AuthorityKeyIdentifierExtension.create(issuer)],
   })
-  return ended(list.toString('pem'))
+  // The label of RFC 7468, which the library does not write and OpenSSL wants.
+  return pemText('X509 CRL', Buffer.from(list.rawData))
 }

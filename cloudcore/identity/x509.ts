@@ -15,9 +15,12 @@ export async function newKeys(): Promise<webcrypto.CryptoKeyPair> {
 
 /** PEM, PKCS#8. */
 export async function keyPem({ privateKey }: webcrypto.CryptoKeyPair): Promise<string> {
-  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', privateKey))
+  return pemText('PRIVATE KEY', Buffer.from(await crypto.subtle.exportKey('pkcs8', privateKey)))
+}
+
+export function pemText(label: string, der: Buffer): string {
   const lines = der.toString('base64').replaceAll(/.{64}/g, '$&\n').trimEnd()
-  return `-----BEGIN PRIVATE KEY-----\n${lines}\n-----END PRIVATE KEY-----\n`
+  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`
 }
 
 export function importKey(pem: string): Promise<webcrypto.CryptoKey> {
