@@ -25,7 +25,7 @@ export class WrongTokens {
     const account = this.#accounts.get(source)
     if (account === undefined) return 0
     const wrong = left(account, now)
-    return wrong < burst ? 0 : Math.ceil((wrong - burst + 1) * every)
+    return wrong <= burst - 1 ? 0 : Math.ceil((wrong - burst + 1) * every)
   }
 
   /** A token of this source was wrong; returns how many were. */

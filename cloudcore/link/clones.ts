@@ -16,11 +16,11 @@ export interface NodeTraces {
   superseded: readonly (Seen & { run: string })[]
   /** Certificates in the order in which they were first used. */
   serials: readonly string[]
-  /** An older certificate came back after a newer one had been used. */
-  regressed: boolean
+  /** Newer certificates than the one that came back after they had been used: none of them should come again. */
+  left: readonly string[]
 }
 
-export const noTraces: NodeTraces = { run: undefined, superseded: [], serials: [], regressed: false }
+export const noTraces: NodeTraces = { run: undefined, superseded: [], serials: [], left: [] }
 
 /** Runs and certificates of one node that are remembered. */
 const most = 8
@@ -59,14 +59,14 @@ function without({ superseded }: NodeTraces, run: string): NodeTraces['supersede
  * that has fallen back on the generation before. When then the newer one comes back, both are alive.
  */
 export function serialUsed(traces: NodeTraces, serial: string): Traced {
+  if (traces.left.includes(serial)) {
+    const reason = `certificate ${serial} came back after an older one: the same identity is in use in two places`
+    return { traces: { ...traces, left: [] }, proof: { reason } }
+  }
   const at = traces.serials.indexOf(serial)
   if (at === -1) return { traces: { ...traces, serials: [...traces.serials, serial].slice(-most) } }
-  if (at === traces.serials.length - 1) {
-    if (!traces.regressed) return { traces }
-    const reason = `certificate ${serial} came back after an older one: the same identity is in use in two places`
-    return { traces: { ...traces, regressed: false }, proof: { reason } }
-  }
-  if (traces.regressed) return { traces }
+  const newer = traces.serials.slice(at + 1).filter((other) => !traces.left.includes(other))
+  if (newer.length === 0) return { traces }
   const suspicion = `the older certificate ${serial} is in use again: the identity of the node was copied, or put back from a backup`
-  return { traces: { ...traces, regressed: true }, suspicion }
+  return { traces: { ...traces, left: [...traces.left, ...newer].slice(-most) }, suspicion }
 }
