@@ -11,7 +11,7 @@ import type { NodeCondition } from '../reports/node-conditions.ts'
 import { ask } from './ask.ts'
 import { certificateCondition, refusalAdvice } from './condition.ts'
 import { csrFor } from './csr.ts'
-import { dial } from './dial.ts'
+import { dial, type Resumption } from './dial.ts'
 import { diskFiles, type Files } from './files.ts'
 import { checkIdentity, type Identity, leafOf } from './identity.ts'
 import { judgeServer } from './judge.ts'
@@ -62,6 +62,7 @@ export class IdentityKeeper {
   #held: Refused | undefined
   /** What the server of the last connection has shown. */
   #server: readonly Certificate[] = []
+  #resumption: Resumption = {}
   /** The window in which the certificate before this one was renewed: cloudcore names it until it sees the new one. */
   #done: Identity['renew']
   #told: string | undefined
@@ -98,12 +99,14 @@ export class IdentityKeeper {
     const expired = clock.now() > this.#term.to
     if (expired || this.#refused) await this.#anew(signal, expired)
     const { key, chain } = this.#identity
-    return dial({ url: link, identity: { key, chain }, judge: (shown, host) => this.#judge(shown, host), signal })
+    const judge = (shown: readonly Certificate[], host: string) => this.#judge(shown, host)
+    return dial({ url: link, identity: { key, chain }, judge, resumption: this.#resumption, signal })
   }
 
   /** The broker did not let this node in. */
   refused(): void {
     this.#refused = true
+    this.#resumption = {}
   }
 
   /** The link is up. */
@@ -212,6 +215,8 @@ export class IdentityKeeper {
   #keep(next: Identity): void {
     keepIdentity(this.#options.dir, next, this.#files)
     this.#identity = next
+    // A session goes on with the certificate that it began with.
+    this.#resumption = {}
     this.#term = termOf(next)
     this.#roots = this.#allRoots(next.roots)
   }
