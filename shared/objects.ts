@@ -72,7 +72,7 @@ const cloudOnlyAnnotations = new Set(['kubectl.kubernetes.io/last-applied-config
 
 /**
  * What an edge node needs of an object and no more: identity, labels, annotations and the kind's own fields. Not the
- * status, which the edge itself reports, and nothing that changes with it (`resourceVersion`, `managedFields`), so that
+ * status, which the edge itself reports (but what others add to it and a pod waits for), and nothing that changes with it (`resourceVersion`, `managedFields`), so that
  * a status write never echoes back down the link.
  */
 export function contentOf(resource: Resource, object: KubeObject): KubeObject {
@@ -95,7 +95,17 @@ export function contentOf(resource: Resource, object: KubeObject): KubeObject {
   for (const [field, value] of Object.entries(object)) {
     if (field !== 'apiVersion' && field !== 'kind' && field !== 'metadata' && field !== 'status') content[field] = value
   }
+  const gates = resource === 'pods' ? gateConditions(object) : []
+  if (gates.length > 0) content.status = { conditions: gates }
   return content
+}
+
+/** What others say of a pod that waits for their word (`readinessGates`): all of its status that the edge does not report. */
+function gateConditions({ spec, status }: KubeObject): { type: unknown; status: unknown }[] {
+  const gates = Array.isArray(spec?.readinessGates) ? spec.readinessGates.map((gate) => gate?.conditionType) : []
+  if (gates.length === 0 || !Array.isArray(status?.conditions)) return []
+  const conditions = status.conditions.map((one) => ({ type: one?.type, status: one?.status }))
+  return gates.flatMap((type) => conditions.find((one) => one.type === type) ?? [])
 }
 
 /** The canonical text of an object's content: what is hashed, and what the edge stores. */

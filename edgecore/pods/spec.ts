@@ -1,6 +1,6 @@
 import { type QosClass, qosClass } from '@kedge/shared/kubeapi/qos'
 import type { KubeObject } from '@kedge/shared/objects'
-import type * as z from 'zod'
+import * as z from 'zod'
 import type { ContainerSpec } from './container-schema.ts'
 import { hostnameOf } from './network-names.ts'
 import { PodSpec } from './pod-schema.ts'
@@ -36,12 +36,16 @@ export interface WantedSpec {
   deadlineMs?: number
   /** What of the spec is not done, each by name; the pod runs without it. */
   unsupported: string[]
+  /** Conditions that others set and the pod waits for to be ready, with their status where there is one. */
+  gates: { type: string; status?: string }[]
   qosClass: QosClass
   /** Without what only the node knows: `dns`. */
   config: PodConfig
   /** All that the pod says. */
   of: PodSpec
 }
+
+const Conditions = z.array(z.object({ type: z.string(), status: z.string() }))
 
 /** Reads the content of a Pod; whatever is wrong with it is a refusal, never an error. */
 export function readPod(content: KubeObject, refused: string | null): Wanted {
@@ -80,6 +84,7 @@ function specOf(content: KubeObject, spec: PodSpec, { without }: Unsupported): W
     hostNetwork: spec.hostNetwork,
     ...(spec.activeDeadlineSeconds !== undefined && { deadlineMs: spec.activeDeadlineSeconds * 1000 }),
     unsupported: without,
+    gates: gatesOf(content, spec),
     qosClass: qos,
     config: {
       ...{ namespace, name, uid, labels, annotations, graceMs, qosClass: qos },
@@ -116,6 +121,15 @@ function portMappingsOf({ containers, initContainers }: PodSpec): PortMapping[] 
       ...{ protocol, containerPort, hostPort },
       ...(hostIP !== '' && { hostIP }),
     }))
+}
+
+function gatesOf({ status }: KubeObject, { readinessGates }: PodSpec): WantedSpec['gates'] {
+  const parsed = Conditions.safeParse(status?.conditions)
+  const conditions = parsed.success ? parsed.data : []
+  return readinessGates.map(({ conditionType: type }) => {
+    const found = conditions.find((one) => one.type === type)
+    return { type, ...(found && { status: found.status }) }
+  })
 }
 
 function wantedContainer(of: ContainerSpec, kind: ContainerKind): WantedContainer {

@@ -126,9 +126,11 @@ function conditionsOf({ wanted, situation, previous, runtime }: StatusInput, out
     'unready',
     statuses.filter(({ ready }) => !ready),
   )
-  const ready = over
+  const containersReady = over
     ? no(ended)
     : judge(wanted.spec !== undefined && unready === undefined, 'ContainersNotReady', unready)
+  const gates = containersReady.status === 'True' ? closedGates(wanted) : undefined
+  const ready = judge(gates === undefined, 'ReadinessGatesNotReady', gates)
   const waiting = (wanted.spec?.containers ?? []).filter(
     (one) => one.kind !== 'main' && !initialized(one, own, { wanted, situation }),
   )
@@ -139,8 +141,8 @@ function conditionsOf({ wanted, situation, previous, runtime }: StatusInput, out
       'Initialized',
       phase === 'Succeeded' ? yes(ended) : judge(incomplete === undefined, 'ContainersNotInitialized', incomplete),
     ],
-    ['Ready', ready],
-    ['ContainersReady', ready],
+    ['Ready', containersReady.status === 'True' ? ready : containersReady],
+    ['ContainersReady', containersReady],
     ['PodScheduled', yes()],
   ]
   const { notice } = runtime
@@ -159,6 +161,17 @@ function initialized(
 ): boolean {
   const begun = wanted.spec?.containers.some(({ kind, name }) => kind === 'main' && pastOf(own, name).current)
   return begun === true || letsPass(one, own, situation)
+}
+
+/** Which of the conditions that the pod waits for are not true, in kubelet's words. */
+function closedGates({ spec }: Wanted): string | undefined {
+  const closed = (spec?.gates ?? []).filter(({ status }) => status !== 'True')
+  const said = closed.map(({ type, status }) =>
+    status === undefined
+      ? `corresponding condition of pod readiness gate "${type}" does not exist.`
+      : `the status of pod readiness gate "${type}" is not "True", but ${status}`,
+  )
+  return said.length === 0 ? undefined : said.join(', ')
 }
 
 type Fact = Pick<Condition, 'status' | 'reason' | 'message'>

@@ -1,5 +1,5 @@
 import { canonical } from '@kedge/shared/canonical'
-import { contentText, type KubeObject, keyOf, parseKey } from '@kedge/shared/objects'
+import { contentOf, contentText, type KubeObject, keyOf, parseKey } from '@kedge/shared/objects'
 import { describe, expect, test } from 'vitest'
 
 describe('parseKey', () => {
@@ -37,6 +37,20 @@ const pod: KubeObject = {
 }
 
 describe('the content that an edge gets', () => {
+  test('keeps what others say of a pod that waits for their word, and no more of its status', () => {
+    const said = { type: 'shop/open', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }
+    const status = { phase: 'Running', conditions: [said, { type: 'Ready', status: 'True' }] }
+    const waiting = {
+      ...pod,
+      spec: { readinessGates: [{ conditionType: 'shop/open' }, { conditionType: 'x' }] },
+      status,
+    }
+    const content = contentOf('pods', waiting)
+    expect(content.status).toEqual({ conditions: [{ type: 'shop/open', status: 'True' }] })
+    expect(contentText('pods', content)).toBe(contentText('pods', waiting))
+    expect(contentOf('pods', { ...pod, status }).status).toBeUndefined()
+  })
+
   test('leaves out the status and what changes with it', () => {
     const later = { ...pod, metadata: { ...pod.metadata, resourceVersion: '8' }, status: { phase: 'Failed' } }
     expect(contentText('pods', later)).toBe(contentText('pods', pod))

@@ -1,7 +1,9 @@
-import type { Situation } from '@kedge/edgecore/pods/situation'
+import type { Situation, Tended } from '@kedge/edgecore/pods/situation'
+import { readPod } from '@kedge/edgecore/pods/spec'
 import { type PodStatus, podStatus, type StatusInput } from '@kedge/edgecore/pods/status'
 import { type QosClass, qosClass } from '@kedge/shared/kubeapi/qos'
 import { describe, expect, test } from 'vitest'
+import { pod } from '../../../support/pod-node.ts'
 import { at, container, exited, running, sandbox, situation, wanted } from '../../../support/situations.ts'
 
 function status(change: Partial<Situation>, more: Partial<StatusInput> = {}): PodStatus {
@@ -90,6 +92,65 @@ describe('phase and conditions', () => {
   test('say which containers are not ready', () => {
     const ready = status({ seen: [sandbox()] }).conditions.find(({ type }) => type === 'Ready')
     expect(ready).toMatchObject({ reason: 'ContainersNotReady', message: 'containers with unready status: [web]' })
+  })
+
+  test.each<[string, unknown[], string | undefined]>([
+    ['nobody said so', [], 'corresponding condition of pod readiness gate "shop/open" does not exist.'],
+    [
+      'somebody said no',
+      [{ type: 'shop/open', status: 'False' }],
+      'the status of pod readiness gate "shop/open" is not',
+    ],
+    ['somebody said yes', [{ type: 'shop/open', status: 'True' }], undefined],
+  ])('wait for the word of others: %s', (_name, conditions, message) => {
+    const content = pod('web', { uid: 'u', spec: { readinessGates: [{ conditionType: 'shop/open' }] } })
+    const waiting = readPod({ ...content, status: { conditions } }, null)
+    const found = status({ wanted: waiting, seen: [sandbox([container(running())])] }).conditions
+    const [ready, containersReady] = ['Ready', 'ContainersReady'].map((type) => found.find((one) => one.type === type))
+    expect(containersReady?.status).toBe('True')
+    if (message === undefined) expect(ready).toMatchObject({ status: 'True' })
+    else
+      expect(ready).toMatchObject({
+        status: 'False',
+        reason: 'ReadinessGatesNotReady',
+        message: expect.stringContaining(message),
+      })
+  })
+
+  test.each<[string, Partial<Tended>, Record<string, boolean>]>([
+    ['nothing is wrong', { started: true, ready: true }, { started: true, ready: true }],
+    ['it has not started', { started: false, ready: false }, { started: false, ready: false }],
+    ['it is not ready', { started: true, ready: false }, { started: true, ready: false }],
+  ])('a container that is probed: %s', (_name, known, expected) => {
+    const tended = new Map([['web-0', { started: true, ready: true, ...known }]])
+    const found = status({ seen: [sandbox([container(running())])], tended })
+    expect(found.containerStatuses[0]).toMatchObject(expected)
+    expect(truths(found).includes(' Ready ')).toBe(expected.ready)
+  })
+
+  test('what a container said last is told with its end', () => {
+    const seen = [
+      sandbox([container(exited(1), { attempt: 1, backoffMs: at(10) }), container(exited(2), { id: 'older' })]),
+    ]
+    const found = status({
+      seen,
+      lastWords: new Map([
+        ['web-1', 'disk full'],
+        ['older', 'no luck'],
+      ]),
+    })
+    expect(found.containerStatuses[0]?.lastState).toMatchObject({ terminated: { message: 'disk full' } })
+  })
+
+  test('a sandbox that cannot be made is told with the containers that wait for it', () => {
+    const failure = { reason: 'NetworkNotReady', message: 'no CNI', tries: 1, retryAt: at(1001) }
+    const found = status({ failures: new Map([['sandbox', failure]]) })
+    expect(found.containerStatuses[0]?.state).toEqual({ waiting: { reason: 'ContainerCreating', message: 'no CNI' } })
+  })
+
+  test('every address of the pod is told', () => {
+    const seen = [sandbox([container(running())], { ip: '10.0.0.5', ips: ['10.0.0.5', 'fd00::5'] })]
+    expect(status({ seen })).toMatchObject({ podIP: '10.0.0.5', podIPs: [{ ip: '10.0.0.5' }, { ip: 'fd00::5' }] })
   })
 
   test('keep the time of their last change', () => {
