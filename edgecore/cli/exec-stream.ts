@@ -25,7 +25,12 @@ export async function runStreamed({ url, stdin, tty, terminal }: Streamed): Prom
     socket.once('error', (cause) => reject(new UserError('the engine does not stream this command', { cause })))
     socket.once('close', () => resolve())
     socket.on('message', (data) => {
-      exitCode = take(socket, bytesOf(data), terminal) ?? exitCode
+      try {
+        exitCode = take(socket, bytesOf(data), terminal) ?? exitCode
+      } catch (error) {
+        reject(error)
+        socket.terminate()
+      }
     })
   })
   const resized = () => send(socket, channels.resize, sizeOf(terminal))
