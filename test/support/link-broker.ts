@@ -16,10 +16,10 @@ export function startLinkBroker(users: readonly string[]): Promise<Mosquitto> {
   const [passwords, acl] = [join(dir, 'passwords'), join(dir, 'acl')]
   writeFileSync(passwords, users.map((user) => `${user}:${user}\n`).join(''), { mode: 0o600 })
   execFileSync('mosquitto_passwd', ['-U', passwords])
-  writeFileSync(acl, readFileSync(join(deployed, 'kedge.acl')), { mode: 0o600 })
-  const lines = readFileSync(join(deployed, 'kedge.conf'), 'utf8')
+  writeFileSync(acl, readFileSync(join(deployed, 'kedge-passwords.acl')), { mode: 0o600 })
+  const lines = readFileSync(join(deployed, 'kedge-passwords.conf'), 'utf8')
     .replace('/etc/mosquitto/kedge.passwords', passwords)
-    .replace('/etc/mosquitto/kedge.acl', acl)
+    .replace('/etc/mosquitto/kedge-passwords.acl', acl)
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#') && !line.startsWith('listener'))
   return Mosquitto.start(program ?? '', lines)

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { eventually } from './eventually.ts'
-import { tempDir } from './temp-dir.ts'
+import { tempDir, type WhenOver } from './temp-dir.ts'
 
 /** The mosquitto broker of this machine, or undefined. In CI it must be there. */
 export function findMosquitto(): string | undefined {
@@ -27,11 +27,11 @@ export class Mosquitto {
   }
 
   /** `lines` are added to its configuration; without `allow_anonymous` among them everybody may connect. */
-  static async start(program: string, lines: readonly string[] = []): Promise<Mosquitto> {
+  static async start(program: string, lines: readonly string[] = [], whenOver?: WhenOver): Promise<Mosquitto> {
     // A port that was free a moment ago may be taken by now: then another one.
     for (let tries = 0; ; tries++) {
       const port = await freePort()
-      const broker = new Mosquitto(program, port, writeConfig(port, lines))
+      const broker = new Mosquitto(program, port, writeConfig(port, lines, whenOver))
       if (await broker.up()) return broker
       if (tries === 5) throw new Error('mosquitto does not start')
     }
@@ -49,6 +49,11 @@ export class Mosquitto {
     return !ended
   }
 
+  /** Has it read its configuration, access list and certificates anew. */
+  reload(): void {
+    this.#process?.kill('SIGHUP')
+  }
+
   /** Ends it; `SIGKILL` leaves it no time to write what it keeps. */
   async down(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const child = this.#process
@@ -60,8 +65,8 @@ export class Mosquitto {
   }
 }
 
-function writeConfig(port: number, lines: readonly string[]): string {
-  const dir = tempDir()
+function writeConfig(port: number, lines: readonly string[], whenOver?: WhenOver): string {
+  const dir = tempDir(whenOver)
   const path = join(dir, 'mosquitto.conf')
   const anonymous = lines.some((line) => line.startsWith('allow_anonymous')) ? [] : ['allow_anonymous true']
   const kept = ['persistence true', `persistence_location ${dir}/`, 'autosave_interval 1']

@@ -1,6 +1,5 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { emptyDigest } from '@kedge/shared/changes'
-import type { UpFrame } from '@kedge/shared/frames'
 import { parseToken, shownToken } from '@kedge/shared/identity/token'
 import { must } from '@kedge/shared/must'
 import { linkTopic } from '@kedge/shared/topics'
@@ -8,19 +7,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { authority, certificatePem, day, holder, keyPem, makeCertificate } from '../../support/certificates.ts'
 import { clientAuth, extensions, makeCsr, nodeName, p256 } from '../../support/csr.ts'
 import { eventually } from '../../support/eventually.ts'
-import { closed, connected, say, World } from './world.ts'
+import { closed, connected, report, say, World } from './world.ts'
 
 let world: World
 beforeAll(async () => {
   world = await World.open(afterAll)
 }, 60_000)
-
-const reports = (...items: unknown[]): UpFrame =>
-  ({
-    is: 'reports',
-    box: 'hostile.1',
-    items: items.map((report, index) => ({ seq: index + 1, version: 1, report })),
-  }) as UpFrame
 
 describe('a node with a good certificate and a patched client', () => {
   test('may not listen to what is not its own', async () => {
@@ -136,7 +128,7 @@ describe('a node with a good certificate and a patched client', () => {
       { is: 'node', labels: 7, status: {} },
     ]
     const client = await world.attacker()
-    say(client, reports(...refused))
+    say(client, report(...refused))
     const count = async () => (await world.metric('kedge_cloud_reports_refused_total')) - before
     await eventually(async () => (await count()) === refused.length)
     const lies = {
@@ -150,7 +142,7 @@ describe('a node with a good certificate and a patched client', () => {
         daemonEndpoints: { kubeletEndpoint: { Port: 1 } },
       },
     }
-    say(client, reports({ is: 'node', spec: { taints: [] }, ...lies }))
+    say(client, report({ is: 'node', spec: { taints: [] }, ...lies }))
     await world.told('node speaks of what is not its own: left out', { node: 'edge-1' })
     const node = await eventually(() => world.api.find('nodes/edge-1'))
     expect(JSON.stringify([node.metadata.labels, node.status])).not.toMatch(/restriction|control-plane|169\.254|"Port"/)

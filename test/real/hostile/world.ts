@@ -30,6 +30,18 @@ const kitchen = 'devices/default/kitchen'
 /** What a certificate and its key are shown as. */
 export type Shown = Pick<Identity, 'key' | 'chain'>
 
+/** Another broker that carries the link: mosquitto, as `deploy/mosquitto` configures it. */
+export interface LinkBroker {
+  /** `mqtts://host:port` */
+  url: string
+  /** Files: who vouches for it, and what cloudcore shows there. */
+  ca: string
+  cert: string
+  key: string
+  /** Lets these nodes in, which trust these roots (PEM). */
+  admit(roots: string, nodes: readonly string[]): Promise<void>
+}
+
 /**
  * cloudcore as people run it, over TLS, with edge-1, whose client is patched and hostile and whose certificate is good,
  * and edge-2, a neighbour that must not notice.
@@ -44,13 +56,15 @@ export class World {
   #neighbour: { mqttPort: number; data: string } | undefined
   #value = 1000
   #pin = ''
+  readonly #broker: LinkBroker | undefined
 
-  private constructor(whenOver: WhenOver) {
+  private constructor(whenOver: WhenOver, broker: LinkBroker | undefined) {
     this.#whenOver = whenOver
+    this.#broker = broker
   }
 
-  static async open(whenOver: WhenOver): Promise<World> {
-    const world = new World(whenOver)
+  static async open(whenOver: WhenOver, broker?: LinkBroker): Promise<World> {
+    const world = new World(whenOver, broker)
     await world.#open()
     return world
   }
@@ -79,6 +93,7 @@ export class World {
         ...{ data: tempDir(this.#whenOver), apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined },
         ...{ linkHost: '127.0.0.1', linkPort: 0, statusInterval: 50, defaultAutonomy: 3_600_000, installCrds: true },
         metricsAddress: { host: '127.0.0.1', port: 0 },
+        ...(this.#broker === undefined ? {} : settingsFor(this.#broker)),
       },
       kubernetes: { is: 'standalone' },
       ...{
@@ -93,7 +108,9 @@ export class World {
     const api = new Api(must(cloud.kubeconfig, 'kubeconfig'))
     this.#whenOver(() => api.close())
     this.#api = api
-    this.#pin = (await eventually(() => api.find('configmaps/kedge/kedge-trust'))).data.pin
+    const { data } = await eventually(() => api.find('configmaps/kedge/kedge-trust'))
+    this.#pin = data.pin
+    await this.#broker?.admit(data['roots.pem'], ['edge-1', 'edge-2'])
     this.#hostile = await this.join('edge-1')
     await this.#startNeighbour()
   }
@@ -117,11 +134,18 @@ export class World {
 
   async #startNeighbour(): Promise<void> {
     const data = tempDir(this.#whenOver)
-    await this.join('edge-2', data)
+    const { broker } = await this.join('edge-2', data)
     const edge = await startEdgecore({
       settings: {
-        ...{ runtime: 'simulated', nodeName: 'edge-2', cloud: this.url, data, mqttHost: '127.0.0.1', mqttPort: 0 },
-        ...{ metricsAddress: null, dmiSocket: null },
+        ...{
+          runtime: 'simulated',
+          nodeName: 'edge-2',
+          cloud: broker ?? this.url,
+          data,
+          mqttHost: '127.0.0.1',
+          mqttPort: 0,
+        },
+        ...{ metricsAddress: null, dmiSocket: null, cloudTlsCa: this.#broker?.ca },
       },
       ...{ clock: systemClock, random: Math.random },
       log: openLog({ level: 'info', program: 'edgecore', version: 'test', to: { write: () => {} } }),
@@ -147,7 +171,7 @@ export class World {
 
   /** Any MQTT client, over TLS. */
   client(clientId: string, { shown, ...options }: IClientOptions & { shown?: Shown | undefined } = {}): MqttClient {
-    const client = mqtt.connect(this.url, {
+    const client = mqtt.connect(this.#broker?.url ?? this.url, {
       ...{ clientId, reconnectPeriod: 0, rejectUnauthorized: false, protocolVersion: 4 },
       ...(shown === undefined ? {} : { key: shown.key, cert: shown.chain }),
       ...options,
@@ -225,4 +249,18 @@ export async function closed(client: MqttClient): Promise<void> {
 
 export function say(client: MqttClient, frame: UpFrame): void {
   client.publish(linkTopic('edge-1', 'up'), encodeFrame(frame), { qos: 1 })
+}
+
+/** A frame of reports, whatever they say. */
+export function report(...items: unknown[]): UpFrame {
+  const box = 'hostile.1'
+  return {
+    is: 'reports',
+    box,
+    items: items.map((report, index) => ({ seq: index + 1, version: 1, report })),
+  } as UpFrame
+}
+
+function settingsFor({ url, ca, cert, key }: LinkBroker) {
+  return { linkBroker: url, linkBrokerTlsCa: ca, linkBrokerTlsCert: cert, linkBrokerTlsKey: key }
 }
