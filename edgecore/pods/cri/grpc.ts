@@ -7,6 +7,7 @@ import {
 } from 'node:http2'
 import { connect as connectSocket } from 'node:net'
 import { explain } from '@kedge/shared/errors'
+import { frame, Unframer } from './grpc-frames.ts'
 import type { Message } from './protobuf.ts'
 
 /**
@@ -38,9 +39,6 @@ export interface Method<I, O> {
   request: Message<unknown, I>
   response: Message<O, unknown>
 }
-
-/** The largest answer that is taken: what a command may write is limited by the engine to twice 16 MiB. */
-const largestAnswer = 40 * 2 ** 20
 
 export class GrpcChannel {
   /** Where to connect; throws when there is nothing to connect to. */
@@ -137,7 +135,7 @@ function follow(stream: ClientHttp2Stream, { path, deadlineMs, on }: Following):
   let status: IncomingHttpHeaders = {}
   let over = false
   let failure: GrpcError | undefined
-  let pending: Buffer = Buffer.alloc(0)
+  const unframe = new Unframer(on.message)
   let timer: NodeJS.Timeout | undefined
   const finish = (error?: GrpcError) => {
     if (over) return
@@ -164,9 +162,8 @@ function follow(stream: ClientHttp2Stream, { path, deadlineMs, on }: Following):
   })
   stream.on('data', (chunk: Buffer) => {
     if (over) return
-    pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk])
     try {
-      pending = unframed(pending, on.message)
+      unframe.take(chunk)
     } catch (error) {
       fail(codes.unavailable, `${path}: ${explain(error)}`)
     }
@@ -195,25 +192,4 @@ function messageOf(header: string | string[] | undefined): string | undefined {
   } catch {
     return text
   }
-}
-
-/** A message, not compressed, after its length. */
-function frame(message: Buffer): Buffer {
-  const head = Buffer.alloc(5)
-  head.writeUInt32BE(message.length, 1)
-  return Buffer.concat([head, message])
-}
-
-/** Hands over the messages that are complete and gives back the rest. */
-function unframed(buffer: Buffer, take: (message: Buffer) => void): Buffer {
-  let rest = buffer
-  while (rest.length >= 5) {
-    if (rest[0] !== 0) throw new Error('the answer is compressed, which was not asked for')
-    const length = rest.readUInt32BE(1)
-    if (length > largestAnswer) throw new Error(`the answer has ${length} bytes, more than ${largestAnswer}`)
-    if (rest.length < 5 + length) break
-    take(rest.subarray(5, 5 + length))
-    rest = rest.subarray(5 + length)
-  }
-  return rest
 }

@@ -16,7 +16,9 @@ interface Scalar<T> {
 export interface Field<Out, In> {
   number: number
   initial(): Out
-  read(before: Out, reader: Reader): Out
+  /** Whether its value can lie in a message that way. */
+  fits(wire: number): boolean
+  read(before: Out, reader: Reader, wire: number): Out
   write(value: In, writer: Writer): void
 }
 
@@ -49,6 +51,7 @@ const truth: Scalar<boolean> = {
 function single<T>(number: number, kind: Scalar<T>): Field<T, T> {
   return {
     number,
+    fits: (wire) => wire === kind.wire,
     initial: () => kind.zero,
     read: (_, reader) => kind.read(reader),
     write(value, writer) {
@@ -72,9 +75,11 @@ export function strings(number: number): Field<string[], readonly string[]> {
 export function ints(number: number): Field<number[], readonly number[]> {
   return {
     number,
+    fits: (wire) => wire === 0 || wire === 2,
     initial: () => [],
-    // Packed, as proto3 does unless told otherwise.
-    read(before, reader) {
+    // Packed, as proto3 does unless told otherwise, or one by one.
+    read(before, reader, wire) {
+      if (wire === 0) return [...before, reader.signed()]
       const packed = new Reader(reader.bytes())
       while (!packed.done) before.push(packed.signed())
       return before
@@ -89,9 +94,14 @@ export function ints(number: number): Field<number[], readonly number[]> {
   }
 }
 
+function isBlock(wire: number): boolean {
+  return wire === 2
+}
+
 function list<T>(number: number, kind: Pick<Scalar<T>, 'read' | 'write'>): Field<T[], readonly T[]> {
   return {
     number,
+    fits: isBlock,
     initial: () => [],
     read(before, reader) {
       before.push(kind.read(reader))
@@ -144,7 +154,8 @@ export function message<F extends Fields>(fields: F): MessageOf<F> {
         const { field, wire } = reader.tag()
         const known = byNumber.get(field)
         if (known === undefined) reader.skip(wire)
-        else found[known.name] = known.field.read(found[known.name] as never, reader)
+        else if (!known.field.fits(wire)) throw new Error(`${known.name}, field ${field}, has the wire type ${wire}`)
+        else found[known.name] = known.field.read(found[known.name] as never, reader, wire)
       }
       return found as { [Name in keyof F]: Read<F[Name]> }
     },
@@ -154,6 +165,7 @@ export function message<F extends Fields>(fields: F): MessageOf<F> {
 export function nested<O, I>(number: number, kind: Message<O, I>): Field<O | undefined, I> {
   return {
     number,
+    fits: isBlock,
     initial: () => undefined,
     read: (_, reader) => kind.decode(reader.bytes()),
     write(value, writer) {
@@ -166,6 +178,7 @@ export function nested<O, I>(number: number, kind: Message<O, I>): Field<O | und
 export function messages<O, I>(number: number, kind: Message<O, I>): Field<O[], readonly I[]> {
   return {
     number,
+    fits: isBlock,
     initial: () => [],
     read(before, reader) {
       before.push(kind.decode(reader.bytes()))
@@ -184,6 +197,7 @@ export function stringMap(number: number): Field<Record<string, string>, Readonl
   const entries = messages(number, Entry)
   return {
     number,
+    fits: isBlock,
     initial: () => ({}),
     read(before, reader) {
       const { key, value } = Entry.decode(reader.bytes())

@@ -8,8 +8,8 @@ import { codes, type GrpcError } from './grpc.ts'
 import { ownerOf, type View } from './view.ts'
 
 export interface WatcherOptions {
-  client: CriClient
-  view: View
+  client: Pick<CriClient, 'call' | 'stream'>
+  view: Pick<View, 'list' | 'owner' | 'expire' | 'runs'>
   scheduler: Scheduler
   log: Log
   /** The engine is there, anew. */
