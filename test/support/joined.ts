@@ -2,6 +2,7 @@ import { join as joinPath } from 'node:path'
 import { startApiServer } from '@kedge/cloudcore/apiserver/apiserver'
 import { tokenCommand } from '@kedge/cloudcore/cli/token'
 import { type Cloudcore, startCloudcore } from '@kedge/cloudcore/cloudcore'
+import type { IssuingSettings } from '@kedge/cloudcore/identity/open-issuing'
 import { join } from '@kedge/edgecore/cli/join'
 import { startEdgecore } from '@kedge/edgecore/edgecore'
 import { type Clock, systemClock } from '@kedge/shared/clock'
@@ -13,6 +14,13 @@ import { heard } from './members.ts'
 import type { LogLine } from './programs.ts'
 import { tempDir, type WhenOver } from './temp-dir.ts'
 
+interface Parts {
+  clock: Clock
+  data: string
+  kubeconfig: string
+  settings: Partial<IssuingSettings>
+}
+
 /** cloudcore with TLS in this process, whose clock is turned by hand, over an API of its own with the machine's time. */
 export class JoinableCloud {
   readonly api: Api
@@ -20,23 +28,30 @@ export class JoinableCloud {
   readonly log: LogLine[] = []
   readonly #clock: Clock
   readonly #data: string
+  readonly #settings: Partial<IssuingSettings>
   #cloudcore: Cloudcore | undefined
   #port = 0
 
-  private constructor({ clock, data, kubeconfig }: { clock: Clock; data: string; kubeconfig: string }) {
+  private constructor({ clock, data, kubeconfig, settings }: Parts) {
+    this.#settings = settings
     this.#clock = clock
     this.#data = data
     this.kubeconfig = kubeconfig
     this.api = new Api(kubeconfig)
   }
 
-  static async start(clock: Clock, whenOver: WhenOver = onTestFinished): Promise<JoinableCloud> {
+  /** `settings` beside the usual ones. */
+  static async start(
+    clock: Clock,
+    whenOver: WhenOver = onTestFinished,
+    settings: Partial<IssuingSettings> = {},
+  ): Promise<JoinableCloud> {
     const dir = tempDir(whenOver)
     const kubeconfig = joinPath(dir, 'kubeconfig')
     const options = { dir, host: '127.0.0.1', port: 0, kubeconfig, clock: systemClock, log: silentLog }
     const server = await startApiServer(options)
     whenOver(() => server.stop())
-    const cloud = new JoinableCloud({ clock, data: tempDir(whenOver), kubeconfig })
+    const cloud = new JoinableCloud({ clock, data: tempDir(whenOver), kubeconfig, settings })
     whenOver(async () => {
       await cloud.stop()
       await cloud.api.close()
@@ -57,6 +72,7 @@ export class JoinableCloud {
       settings: {
         ...{ data: this.#data, apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined, ...link },
         ...{ statusInterval: 50, defaultAutonomy: 3_600_000, installCrds: true, metricsAddress: null },
+        ...this.#settings,
       },
       kubernetes: { is: 'kubeconfig', path: this.kubeconfig },
       ...{

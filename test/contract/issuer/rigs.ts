@@ -159,7 +159,7 @@ export const suites: Suite[] = [
 ]
 
 /** Where cert-manager is not there, its definition; returns what takes it away again. */
-async function defineRequests(kube: Kube): Promise<() => Promise<void>> {
+export async function defineRequests(kube: Kube): Promise<() => Promise<void>> {
   const definitions = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
   const definition = parse(readFileSync(new URL('certificate-requests.yaml', import.meta.url), 'utf8'))
   try {
