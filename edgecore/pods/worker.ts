@@ -159,7 +159,8 @@ export class PodWorker {
     try {
       await carryOut(this.#doers, step)
       this.#failures.delete(subject)
-      log.debug({ pod: this.pod, step }, 'pod step')
+      // Not the step itself: it has the environment as the pod's spec spells it.
+      log.debug({ pod: this.pod, step: step.is }, 'pod step')
     } catch (error) {
       const tries = (this.#failures.get(subject)?.tries ?? 0) + 1
       const dueAt = clock.monotonic() + Math.min(firstRetry * 2 ** Math.min(tries - 1, 10), longestRetry)
