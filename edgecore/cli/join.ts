@@ -2,17 +2,16 @@ import { readFileSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
 import { type Clock, systemClock } from '@kedge/shared/clock'
 import { explain, UserError } from '@kedge/shared/errors'
-import { readCertificates } from '@kedge/shared/identity/certificate'
 import type { EnrolDown, Enrolled } from '@kedge/shared/identity/enrol'
 import { type JoinToken, parseToken, shownToken } from '@kedge/shared/identity/token'
-import { type Verdict, verifyChain, verifyPinned } from '@kedge/shared/identity/verify'
+import { type Verdict, verifyPinned } from '@kedge/shared/identity/verify'
 import { holdPidFile } from '@kedge/shared/pid-file'
 import { sleep } from '@kedge/shared/service'
 import { ask } from '../identity/ask.ts'
 import { csrFor } from '../identity/csr.ts'
 import { ServerRefused } from '../identity/dial.ts'
 import { diskFiles } from '../identity/files.ts'
-import { checkIdentity, type Identity, leafOf } from '../identity/identity.ts'
+import { checkIssued, type Identity, leafOf } from '../identity/identity.ts'
 import { judgeServer } from '../identity/judge.ts'
 import { findIdentity, forgetRequest, keepIdentity, requestKey } from '../identity/keep.ts'
 import { nameOf } from '../identity/settle.ts'
@@ -111,12 +110,7 @@ function identityFrom(
   { node, chain, roots, secret, broker }: Enrolled,
   rest: Pick<Identity, 'key' | 'cloud' | 'generation' | 'madeAt'>,
 ): Identity {
-  checkIdentity({ node, key: rest.key, chain, roots })
-  const at = leafOf(chain).notBefore
-  const verdict = verifyChain({ presented: readCertificates(chain), roots: readCertificates(roots), at, use: 'client' })
-  if (!verdict.ok && verdict.fault !== 'not-yet-valid') {
-    throw new Error(`the certificate that cloudcore has sent is not good: ${verdict.reason}`)
-  }
+  checkIssued({ node, key: rest.key, chain, roots })
   return { node, chain, roots, secret, broker, ...rest }
 }
 

@@ -1,7 +1,7 @@
 import { createHash, createPrivateKey } from 'node:crypto'
 import { type Certificate, readCertificates } from '@kedge/shared/identity/certificate'
 import { EnrolmentSecret } from '@kedge/shared/identity/enrol'
-import { nodeOf } from '@kedge/shared/identity/verify'
+import { nodeOf, verifyChain } from '@kedge/shared/identity/verify'
 import { isNodeName } from '@kedge/shared/topics'
 import * as z from 'zod'
 
@@ -79,6 +79,16 @@ export function checkIdentity({ node, key, chain, roots }: Pick<Identity, 'node'
   if (!leaf.x509.checkPrivateKey(createPrivateKey(key))) throw new Error('its certificate is not for its key')
   if (nodeOf(leaf) !== node) throw new Error(`its certificate is not for the node ${node}`)
   readCertificates(roots)
+}
+
+/** Throws, in words, when what cloudcore has sent would be of no use: not this node's, or not vouched for by its roots. */
+export function checkIssued(issued: Pick<Identity, 'node' | 'key' | 'chain' | 'roots'>): void {
+  checkIdentity(issued)
+  const [presented, roots] = [readCertificates(issued.chain), readCertificates(issued.roots)]
+  const verdict = verifyChain({ presented, roots, at: leafOf(issued.chain).notBefore, use: 'client' })
+  // When the roots begin and end is another matter.
+  if (verdict.ok || verdict.path !== undefined) return
+  throw new Error(`the certificate that cloudcore has sent is not good: ${verdict.reason}`)
 }
 
 /** The node's own certificate. Throws when the chain cannot be read. */

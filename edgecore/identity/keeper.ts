@@ -13,7 +13,7 @@ import { certificateCondition, refusalAdvice } from './condition.ts'
 import { csrFor } from './csr.ts'
 import { dial, type Resumption } from './dial.ts'
 import { diskFiles, type Files } from './files.ts'
-import { checkIdentity, type Identity, leafOf } from './identity.ts'
+import { checkIssued, type Identity, leafOf } from './identity.ts'
 import { judgeServer } from './judge.ts'
 import { forgetRequest, keepIdentity, requestKey } from './keep.ts'
 import { asked, failed, nextStep, noTries, type Term, type Tries } from './renewal.ts'
@@ -200,7 +200,7 @@ export class IdentityKeeper {
     const { clock, dir, log } = this.#options
     const { node, generation } = this.#identity
     const key = requestKey(dir, this.#files)
-    checkIdentity({ node, key, chain, roots })
+    checkIssued({ node, key, chain, roots })
     const isSafe = this.#vouchesForServer(roots)
     if (!isSafe) log.error({}, 'authorities not taken over: they do not vouch for the server of this link')
     const next = { ...this.#identity, key, chain, secret, roots: isSafe ? roots : this.#identity.roots }
