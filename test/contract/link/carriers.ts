@@ -1,11 +1,14 @@
+import type { Socket } from 'node:net'
 import { EmbeddedLink } from '@kedge/cloudcore/link/embedded'
 import { ExternalLink } from '@kedge/cloudcore/link/external'
 import type { Link, LinkEvents } from '@kedge/cloudcore/link/link'
 import type { CloudAccess } from '@kedge/edgecore/link/link'
 import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
+import type { IClientOptions } from 'mqtt'
 import { onTestFinished } from 'vitest'
 import { CutLink } from '../../support/cut-link.ts'
+import { LinkAuthority } from '../../support/link-authority.ts'
 import { restartLinkBroker, startLinkBroker } from '../../support/link-broker.ts'
 
 /** A broker with cloudcore's end of the link. */
@@ -14,6 +17,9 @@ export interface Carrier {
   readonly network: CutLink
   link: Link
   access(node: string): CloudAccess
+  /** Over TLS: what an MQTT client in a node's name shows, and how edgecore connects. */
+  tls?(node: string): Promise<IClientOptions>
+  dial?(node: string, signal: AbortSignal): Promise<Socket>
   /** Ends cloudcore's end as a crash does, and starts it anew. */
   restartCloud(): Promise<void>
   /** The same for the broker. */
@@ -41,6 +47,32 @@ export const embedded: CarrierKind = {
       carrier.link = await start()
     }
     const carrier = { network, link: await start(), access: () => ({}), restartCloud: restart, restartBroker: restart }
+    onTestFinished(() => carrier.link.stop())
+    onTestFinished(() => network.stop())
+    return carrier
+  },
+}
+
+export const embeddedTls: CarrierKind = {
+  name: 'the embedded broker with TLS',
+  async open(events) {
+    const network = await CutLink.open()
+    const authority = await LinkAuthority.open(systemClock)
+    const start = async () => {
+      const { door } = authority
+      const link = await EmbeddedLink.open({ host: '127.0.0.1', port: 0, door, events, ...parts })
+      network.target = link.port
+      return link
+    }
+    const restart = async () => {
+      await carrier.link.stop()
+      carrier.link = await start()
+    }
+    const carrier: Carrier = {
+      ...{ network, link: await start(), access: () => ({}), restartCloud: restart, restartBroker: restart },
+      tls: async (node) => ({ protocol: 'mqtts', ...authority.tls(await authority.papers(node)) }),
+      dial: async (node, signal) => authority.open(network.url, await authority.papers(node), signal),
+    }
     onTestFinished(() => carrier.link.stop())
     onTestFinished(() => network.stop())
     return carrier

@@ -65,9 +65,9 @@ export class Cloud {
 
   /** Any MQTT client with a node's credentials. */
   async client(user: string, options: IClientOptions = {}): Promise<MqttClient> {
-    const { network, access } = this.carrier
+    const { network, access, tls } = this.carrier
     const { password } = access(user)
-    const credentials = password === undefined ? {} : { username: user, password }
+    const credentials = password === undefined ? await tls?.(user) : { username: user, password }
     const client = mqtt.connect(network.url, { clientId: user, reconnectPeriod: 0, ...credentials, ...options })
     client.on('error', () => {})
     onTestFinished(() => client.endAsync(true))
@@ -84,8 +84,9 @@ export class Node {
   readonly link: CloudLink
   #talks = 0
 
-  constructor({ network, access }: Carrier, name: string) {
+  constructor({ network, access, dial }: Carrier, name: string) {
     this.link = new CloudLink({
+      ...(dial === undefined ? {} : { open: (signal) => dial(name, signal) }),
       ...{ url: network.url, node: name, access: access(name) },
       onUp: () => this.#have(),
       onDown: () => {},

@@ -5,7 +5,7 @@ import type { MqttClient } from 'mqtt'
 import { describe, expect, test } from 'vitest'
 import { eventually } from '../../support/eventually.ts'
 import { linkBrokerMissing } from '../../support/link-broker.ts'
-import { embedded, mosquitto } from './carriers.ts'
+import { embedded, embeddedTls, mosquitto } from './carriers.ts'
 import { applied, Cloud, have, same } from './cloud.ts'
 
 const closed = (client: MqttClient) => eventually(() => !client.connected)
@@ -25,7 +25,7 @@ async function serves(cloud: Cloud, node: Awaited<ReturnType<Cloud['node']>>, re
   await eventually(() => revisions(node.received, 'same').includes(revision))
 }
 
-for (const kind of [embedded, mosquitto]) {
+for (const kind of [embedded, embeddedTls, mosquitto]) {
   const missing = kind === mosquitto ? linkBrokerMissing : undefined
   describe.skipIf(missing !== undefined)(`the link over ${kind.name}${missing ? ` (${missing})` : ''}`, () => {
     test('tells when a node comes and when it goes in order', async () => {
