@@ -67,19 +67,23 @@ export class PodCare {
     for (const { sandbox, container } of running) {
       if (sandbox.pod.uid !== wanted.uid || this.#patients.has(container.id)) continue
       const own = wanted.spec.containers.find(({ name }) => name === container.name)
-      if (own) this.#admit(own, { container, sandbox, hostNetwork: wanted.spec.hostNetwork }, previous)
+      if (own === undefined) continue
+      const { id, state } = container
+      const startedAt = 'startedAt' in state ? state.startedAt : this.#options.clock.now()
+      const known = knownOf(container, previous)
+      const found = { id, sandbox, hostNetwork: wanted.spec.hostNetwork, startedAt, ...(known && { known }) }
+      this.#admit(own, found, state.is === 'running')
     }
   }
 
-  #admit(wanted: WantedContainer, { container, sandbox, hostNetwork }: Found, previous?: PodStatus): void {
+  #admit(wanted: WantedContainer, found: Found, probing: boolean): Patient {
     const { runtime, scheduler, clock, hostIP, changed, tell } = this.#options
+    const { id, sandbox, hostNetwork, startedAt, known } = found
     const ip = hostNetwork ? hostIP : (sandbox.ip ?? '')
-    const target: Target = { id: container.id, ip, container: wanted.of, runtime }
+    const target: Target = { id, ip, container: wanted.of, runtime }
     const patient: Patient = { target, wanted }
-    this.#patients.set(container.id, patient)
-    if (!Prober.needed(wanted.of) || container.state.is === 'stopping') return
-    const startedAt = 'startedAt' in container.state ? container.state.startedAt : clock.now()
-    const known = knownOf(container, previous)
+    this.#patients.set(id, patient)
+    if (!Prober.needed(wanted.of) || !probing) return patient
     patient.prober = new Prober({
       ...{ container: wanted.of, scheduler, changed, tell },
       monotonic: () => clock.monotonic(),
@@ -87,6 +91,7 @@ export class PodCare {
       attempt: (probe) => attempt(probe, target),
       ...(known && { known }),
     })
+    return patient
   }
 
   #discharge(id: string, { prober, ending }: Patient): void {
@@ -118,9 +123,8 @@ export class PodCare {
   /** The container was started: its hook begins, and nobody waits for it here. */
   started(wanted: WantedContainer, found: Found): void {
     const hook = wanted.of.lifecycle.postStart
-    if (!this.#patients.has(found.container.id)) this.#admit(wanted, found)
-    const patient = this.#patients.get(found.container.id)
-    if (hook === undefined || patient === undefined) return
+    const patient = this.#patients.get(found.id) ?? this.#admit(wanted, found, true)
+    if (hook === undefined) return
     patient.postStart = 'running'
     const time = { timeoutMs: longestPostStart, signal: new AbortController().signal }
     void runHook(hook, patient.target, time).then(
@@ -196,10 +200,14 @@ export class PodCare {
   }
 }
 
+/** A container that runs, and what an earlier edgecore knew of it. */
 export interface Found {
-  container: Container
+  id: string
   sandbox: Sandbox
   hostNetwork: boolean
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  known?: { started: boolean; ready: boolean }
 }
 
 function knownOf({ id }: Container, previous: PodStatus | undefined) {

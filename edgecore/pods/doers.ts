@@ -39,12 +39,13 @@ export function doersOf(tools: Tools): Doers {
   const spec = (): WantedSpec => must(seen().situation.wanted?.spec, 'the pod spec')
   const config = (): PodConfig => spec().config
 
-  const started = async (id: string, container: WantedContainer) => {
+  const start = async (id: string, started: Started) => {
+    const { container } = started
     await runtime.startContainer(id).catch((cause) => {
       throw new StepFault('RunContainerError', `failed to start container "${container.name}"`, { cause })
     })
     normal('Started', `Started container ${container.name}`)
-    if (real) await attend(tools, id, container)
+    if (real) attend(tools, id, started)
   }
 
   return {
@@ -85,10 +86,10 @@ export function doersOf(tools: Tools): Doers {
       const own = real ? await configured(tools, step) : {}
       const id = await runtime.createContainer(step.sandbox, config(), { ...record, ...own })
       normal('Created', `Created container: ${name}`)
-      await started(id, container)
+      await start(id, { container, sandbox: step.sandbox })
     },
-    async start({ id, container }) {
-      await started(id, must(findContainer(spec(), container), `container ${container}`))
+    async start({ id, container, sandbox }) {
+      await start(id, { container: must(findContainer(spec(), container), `container ${container}`), sandbox })
     },
     async stop({ id, graceMs, why, sandbox }) {
       const owner = seen().situation.seen.find((one) => one.containers.some((container) => container.id === id))
@@ -145,11 +146,15 @@ function addressesIn(seen: readonly Sandbox[], id: string, hostIP: string | unde
 }
 
 /** Begins to look after a container that has just started. */
-async function attend({ runtime, care, look }: Tools, id: string, container: WantedContainer): Promise<void> {
-  const { wanted } = must(look(), 'a look at the pod').situation
-  if (wanted?.spec === undefined || container.of.lifecycle.postStart === undefined) return
-  for (const sandbox of await runtime.list(wanted)) {
-    const found = sandbox.containers.find((one) => one.id === id)
-    if (found) care.started(container, { container: found, sandbox, hostNetwork: wanted.spec.hostNetwork })
-  }
+function attend({ care, look }: Tools, id: string, { container, sandbox }: Started): void {
+  const { wanted, seen, now } = must(look(), 'a look at the pod').situation
+  const found = seen.find((one) => one.id === sandbox)
+  if (wanted?.spec === undefined || found === undefined) return
+  care.started(container, { id, sandbox: found, hostNetwork: wanted.spec.hostNetwork, startedAt: now })
+}
+
+interface Started {
+  container: WantedContainer
+  /** Its id. */
+  sandbox: string
 }

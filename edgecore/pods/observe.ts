@@ -138,7 +138,8 @@ async function usersOf(
   const users = new Map<string, ImageInfo['user']>()
   for (const container of containers) {
     const { image } = container
-    const isHere = images.get(image)?.is === 'present'
+    const state = images.get(image)
+    const isHere = state?.is === 'present' || (state?.is === 'failed' && state.id !== undefined)
     if (isHere && !users.has(image) && dependsOnImageUser(container.of, of.securityContext)) {
       users.set(image, (await runtime.imageInfo(image))?.user)
     }

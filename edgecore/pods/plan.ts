@@ -18,7 +18,7 @@ interface StepArgs {
   /** Make a container and start it. */
   run: { sandbox: string; container: WantedContainer; attempt: number; backoffMs: number; imageId: string }
   /** Start one that was made and not started. */
-  start: { id: string; container: string }
+  start: { id: string; container: string; sandbox: string }
   /** `sandbox`: the whole pod goes down. */
   stop: { id: string; container: string; graceMs: number; why: string; sandbox?: string }
   remove: { id: string }
@@ -98,7 +98,7 @@ function stepFor(need: Exclude<Need, { is: 'nothing' }>, wanted: WantedContainer
   const container = wanted.name
   switch (need.is) {
     case 'start':
-      return { is: 'start', id: need.id, container }
+      return { is: 'start', id: need.id, container, sandbox: sandbox.id }
     case 'pull':
       return { is: 'pull', container, image: wanted.image }
     case 'stop':

@@ -1,7 +1,7 @@
 import { chmod, mkdir, open, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Setup } from './container-setup.ts'
-import { bind } from './mount-table.ts'
+import { bind, mountPoints, unmount } from './mount-table.ts'
 import type { Mounts } from './mounts.ts'
 import { hostnameOf, hostsFile } from './network-names.ts'
 import type { Mount } from './runtime.ts'
@@ -83,6 +83,8 @@ async function pinned(source: string, subPath: string, { fixed, at }: { fixed: b
     const isFolder = (await handle.stat()).isDirectory()
     await mkdir(isFolder ? at : dirname(at), { recursive: true, mode: 0o755 })
     if (!isFolder) await (await open(at, 'a')).close()
+    // What an earlier container was given is still its own.
+    if ((await mountPoints()).includes(at)) await unmount(at)
     await bind(`/proc/${process.pid}/fd/${handle.fd}`, at)
   } finally {
     await handle.close()

@@ -2,6 +2,17 @@ import type { ContainerSpec, Profile } from './container-schema.ts'
 import type { PodSecurityContext, PodSpec } from './pod-schema.ts'
 import type { ContainerSecurity, ImageInfo, PodSecurity, SecurityProfile } from './runtime.ts'
 
+const apparmorAnnotation = 'container.apparmor.security.beta.kubernetes.io/'
+
+/** The older way to name a container's AppArmor profile, which API servers before Kubernetes 1.30 leave as it is. */
+export function apparmorOf(annotations: Record<string, string>, container: string): Profile | undefined {
+  const text = annotations[apparmorAnnotation + container]
+  if (text === 'runtime/default') return { type: 'RuntimeDefault' }
+  if (text === 'unconfined') return { type: 'Unconfined' }
+  const [, localhostProfile] = /^localhost\/(.+)$/.exec(text ?? '') ?? []
+  return localhostProfile === undefined ? undefined : { type: 'Localhost', localhostProfile }
+}
+
 /** Where local seccomp profiles lie, as kubelet has it. */
 const seccompRoot = '/var/lib/kubelet/seccomp'
 

@@ -5,7 +5,7 @@ import type { ContainerSpec } from './container-schema.ts'
 import { hostnameOf } from './network-names.ts'
 import { PodSpec } from './pod-schema.ts'
 import type { ContainerKind, PodConfig, PodId, PortMapping } from './runtime.ts'
-import { sandboxSecurity } from './security.ts'
+import { apparmorOf, sandboxSecurity } from './security.ts'
 import { type Unsupported, unsupportedOf } from './unsupported.ts'
 
 export interface WantedContainer {
@@ -72,10 +72,14 @@ export function readPod(content: KubeObject, refused: string | null): Wanted {
 
 function specOf(content: KubeObject, spec: PodSpec, { without }: Unsupported): WantedSpec {
   const { name, namespace = 'default', uid = '', labels = {}, annotations = {} } = content.metadata
+  const confined = (one: ContainerSpec): ContainerSpec => {
+    const appArmorProfile = one.securityContext.appArmorProfile ?? apparmorOf(annotations, one.name)
+    return appArmorProfile ? { ...one, securityContext: { ...one.securityContext, appArmorProfile } } : one
+  }
   const init = spec.initContainers.map((one) =>
-    wantedContainer(one, one.restartPolicy === undefined ? 'init' : 'sidecar'),
+    wantedContainer(confined(one), one.restartPolicy === undefined ? 'init' : 'sidecar'),
   )
-  const containers = [...init, ...spec.containers.map((one) => wantedContainer(one, 'main'))]
+  const containers = [...init, ...spec.containers.map((one) => wantedContainer(confined(one), 'main'))]
   const qos = qosClass(content.spec ?? {})
   const graceMs = spec.terminationGracePeriodSeconds * 1000
   return {

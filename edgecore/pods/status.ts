@@ -99,7 +99,9 @@ function saying({ wanted, situation, runtime }: StatusInput, fate: Fate): { reas
 }
 
 function phaseOf({ spec, deletion }: Wanted, own: Own, fate: Fate): PodStatus['phase'] {
-  if (fate !== 'open') return fate === 'succeeded' ? 'Succeeded' : 'Failed'
+  const runs = own.sandboxes.some((sandbox) => sandbox.containers.some(isRunning))
+  // While anything of it runs a pod has not come to its end: whoever replaces it must not begin too early.
+  if (fate !== 'open' && !runs) return fate === 'succeeded' ? 'Succeeded' : 'Failed'
   const mains = (spec?.containers ?? [])
     .filter(({ kind }) => kind === 'main')
     .map(({ name }) => pastOf(own, name).latest)

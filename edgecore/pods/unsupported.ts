@@ -159,7 +159,8 @@ function lookAtVolume(out: Unsupported, { name, ...sources }: Fields, at: string
       out.refused.push(`${at}.${source}: not supported; use hostPath, emptyDir, configMap, secret or projected`)
     }
   }
-  const { medium } = fieldsOf(sources.emptyDir)
+  const { medium, sizeLimit } = fieldsOf(sources.emptyDir)
+  if (isSet(sizeLimit) && !isSet(medium)) out.without.push(`${at}.emptyDir.sizeLimit: not enforced on disk.`)
   if (differs('Memory')(medium)) out.refused.push(`${at}.emptyDir.medium: ${String(medium)} is not supported`)
   for (const [index, source] of listOf(fieldsOf(sources.projected).sources).entries()) {
     for (const kind of Object.keys(source)) {

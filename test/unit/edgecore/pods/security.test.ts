@@ -1,12 +1,18 @@
 import { ContainerSpec } from '@kedge/edgecore/pods/container-schema'
 import { PodSpec } from '@kedge/edgecore/pods/pod-schema'
 import { containerSecurity, dependsOnImageUser, rootFault, sandboxSecurity } from '@kedge/edgecore/pods/security'
+import { readPod } from '@kedge/edgecore/pods/spec'
 import { describe, expect, test } from 'vitest'
+import { pod } from '../../../support/pod-node.ts'
 
 function parsed(own: Record<string, unknown>, pod: Record<string, unknown>) {
   const container = ContainerSpec.parse({ name: 'web', image: 'i', securityContext: own })
   const spec = PodSpec.parse({ containers: [{ name: 'web', image: 'i', securityContext: own }], securityContext: pod })
   return { container, spec }
+}
+
+function never(): never {
+  throw new Error('the pod has no spec')
 }
 
 function rights(own: Record<string, unknown>, pod: Record<string, unknown> = {}) {
@@ -56,6 +62,18 @@ describe('the rights of a container', () => {
     ],
   ])('%s', (_name, own, pod, expected) => {
     expect(rights(own, pod)).toEqual(expected)
+  })
+
+  test.each([
+    ['runtime/default', { type: 'RuntimeDefault' }],
+    ['unconfined', { type: 'Unconfined' }],
+    ['localhost/mine', { type: 'Localhost', path: 'mine' }],
+    ['nonsense', undefined],
+  ])('the older annotation for AppArmor: %s', (text, expected) => {
+    const annotations = { 'container.apparmor.security.beta.kubernetes.io/web': text }
+    const { spec } = readPod(pod('web', { annotations }), null)
+    const [web] = spec?.containers ?? []
+    expect(web && containerSecurity(web.of, spec?.of.securityContext ?? never()).apparmor).toEqual(expected)
   })
 
   test('one privileged container makes a privileged sandbox', () => {

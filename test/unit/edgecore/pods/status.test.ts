@@ -54,6 +54,18 @@ describe('phase and conditions', () => {
       'Initialized PodScheduled',
     ],
     [
+      'its time is over and it still runs',
+      { seen: [sandbox([container(running())])], expiresAt: at(999) },
+      'Running',
+      all,
+    ],
+    [
+      'its time is over and it has stopped',
+      { seen: [sandbox([container(exited(0))], { ready: false })], expiresAt: at(999) },
+      'Failed',
+      'Initialized PodScheduled',
+    ],
+    [
       'it initializes',
       { wanted: init, seen: [sandbox([first(running())])] },
       'Pending',

@@ -62,6 +62,7 @@ describe('what the pod cannot do its work without is refused by name', () => {
 describe('what the pod runs without is said by name', () => {
   test.each<[string, Record<string, unknown>, string]>([
     ['ephemeral containers', { ephemeralContainers: [{ name: 'debug' }] }, 'spec.ephemeralContainers'],
+    ['a bound of a folder on disk', volume({ emptyDir: { sizeLimit: '1Gi' } }), 'spec.volumes[0].emptyDir.sizeLimit'],
     ['a field of tomorrow', { teleport: true }, 'spec.teleport'],
     [
       'the token that Kubernetes adds to every pod',
