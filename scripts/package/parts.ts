@@ -19,17 +19,17 @@ const addons: Record<string, readonly string[]> = {
   ],
 }
 
-/** What a program consists of; its bundle must have been built. */
-export function partsOf(program: ProgramName): Part[] {
+/** What a program consists of, with native addons from the folder `modules`; its bundle must have been built. */
+export function partsOf(program: ProgramName, modules = join(root, 'node_modules')): Part[] {
   const bundle = bundlePath(program)
-  const modules = Object.entries(addons).flatMap(([name, files]) =>
-    files.map((file) => join('node_modules', name, file)).filter((file) => existsSync(join(root, file))),
+  const installed = Object.entries(addons).flatMap(([name, files]) =>
+    files.map((file) => join(name, file)).filter((file) => existsSync(join(modules, file))),
   )
   return [
     { from: bundle, to: basename(bundle) },
     { from: `${bundle}.LEGAL.txt`, to: `${basename(bundle)}.LEGAL.txt` },
     { from: join(root, 'LICENSE'), to: 'LICENSE' },
-    ...modules.map((file) => ({ from: join(root, file), to: file })),
+    ...installed.map((file) => ({ from: join(modules, file), to: join('node_modules', file) })),
   ]
 }
 
