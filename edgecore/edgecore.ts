@@ -172,7 +172,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
     if (settings.cloud !== undefined)
       cloud = add(openCloud({ ...common, holding, settings, random, devices, pods, nodeStatus: status, care }))
     if (settings.metricsAddress !== null) {
-      const parts: EdgeParts = { store, objects, outbox, clock, cloud, devices }
+      const parts: EdgeParts = { store, objects, outbox, clock, cloud, devices, node: pods }
       const { host, port } = settings.metricsAddress
       const metrics = metricsText(edgeMetrics(parts))
       const served = add(await openStatusServer({ host, port, notReady: () => [], metrics }))

@@ -4,6 +4,7 @@ import { resources } from '@kedge/shared/objects'
 import { mapperMetrics } from './devices/dmi/metrics.ts'
 import type { Devices } from './devices/host.ts'
 import type { Cloud } from './edgecore.ts'
+import { type PodMetricsParts, podMetrics } from './node/metrics.ts'
 import { outboxMetrics } from './outbox-metrics.ts'
 import { storageMetrics } from './storage-metrics.ts'
 import type { Objects } from './store/objects.ts'
@@ -18,10 +19,12 @@ export interface EdgeParts {
   /** Undefined for a node that runs alone. */
   cloud: Pick<Cloud, 'link' | 'inSync' | 'budget' | 'keeper'> | undefined
   devices: Pick<Devices, 'drivers' | 'mappers' | 'warned'>
+  /** What looks after the pods. */
+  node?: PodMetricsParts
 }
 
 /** What edgecore says of itself to Prometheus. */
-export function edgeMetrics({ store, objects, outbox, clock, cloud, devices }: EdgeParts): Metric[] {
+export function edgeMetrics({ store, objects, outbox, clock, cloud, devices, node }: EdgeParts): Metric[] {
   const gauge = (name: string, help: string, read: () => number) => single({ name, help, type: 'gauge' }, read)
   const counter = (name: string, help: string, read: () => number) => single({ name, help, type: 'counter' }, read)
   return [
@@ -34,6 +37,7 @@ export function edgeMetrics({ store, objects, outbox, clock, cloud, devices }: E
     },
     ...outboxMetrics({ outbox, clock }),
     ...storageMetrics(store),
+    ...(node ? podMetrics(node) : []),
     ...mapperMetrics(() => devices.mappers),
     gauge('kedge_edge_link_budget_bytes', 'Bytes a day for the link; 0 without a budget', () => {
       return cloud?.budget?.limit ?? 0

@@ -8,7 +8,7 @@ import type { Amounts } from '../pods/claim.ts'
 import { type Pods, startPods } from '../pods/pods.ts'
 import type { Runtime } from '../pods/runtime.ts'
 import { newEventId } from '../reports/event-id.ts'
-import type { NodeConditions } from '../reports/node-conditions.ts'
+import type { NodeCondition, NodeConditions } from '../reports/node-conditions.ts'
 import { internalIP, readNodeFacts } from '../reports/node-facts.ts'
 import { nodeLabels } from '../reports/node-report.ts'
 import { roomOf } from '../reports/node-room.ts'
@@ -58,6 +58,8 @@ export interface NodePartsOptions {
 export interface NodeParts {
   pods: Pods
   images: ImageCare
+  /** The condition `OfflineReady`, once it is known. */
+  readonly offlineReady: NodeCondition | undefined
   /** What commands on the node can ask of its pods. */
   routes: PodRoutes
   /** Objects changed, and the change is committed. */
@@ -105,7 +107,15 @@ export async function startNodeParts(options: NodePartsOptions): Promise<NodePar
   const monotonic = () => clock.monotonic()
   const facts = () => offline.facts()
   const parts = () => ({ objects, statuses, runtime, pods, control, facts, link: options.link(), monotonic })
-  return { pods, images, routes: { control, drill: (wish) => drill(parts(), wish) }, wake }
+  return {
+    pods,
+    images,
+    get offlineReady() {
+      return offline.condition
+    },
+    routes: { control, drill: (wish) => drill(parts(), wish) },
+    wake,
+  }
 }
 
 /** A file that cannot be followed is an Event of the node, besides its condition. */

@@ -39,6 +39,8 @@ export interface OfflineWatchOptions {
 export interface OfflineWatch extends Service {
   /** Something that matters may have changed: it is looked at soon. */
   changed(): void
+  /** As told last; undefined before the first look. */
+  readonly condition: NodeCondition | undefined
   /** How it stands now. */
   facts(): Promise<OfflineFacts>
 }
@@ -84,6 +86,9 @@ export function startOfflineWatch(options: OfflineWatchOptions): OfflineWatch {
     changed() {
       if (looking !== undefined) again = true
       else lookAfter(soonMs)
+    },
+    get condition() {
+      return condition
     },
     facts: () => factsOf(options),
     async stop() {

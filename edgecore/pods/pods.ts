@@ -39,7 +39,7 @@ export interface PodsOptions {
   verified: () => boolean
   /** What the node has to give; without it everyone is let in. */
   room?: () => Room
-  /** Whether a pod is none of the cloud's: for taking it down nothing has to be verified. */
+  /** Whether a pod is none of the cloud's: nothing has to be verified to take it down, and no status goes up. */
   isLocal?: (pod: PodName) => boolean
   /** Told of a pod of which nothing is left. */
   forgotten?: (pod: PodName) => void
@@ -174,6 +174,7 @@ class PodManager implements Pods {
       capacity: this.#capacity,
       scheduler: this.#scheduler,
       verified: () => this.#verified() || isLocal?.(name) === true,
+      ...(isLocal && { isLocal }),
       now: () => clock.now(),
       ...(clock.corrected && { corrected: (time: number) => clock.corrected?.(time) ?? time }),
       gone: (worker) => {

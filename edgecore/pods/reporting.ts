@@ -8,7 +8,7 @@ import type { PodStatuses } from '../store/pods.ts'
 import type { Store } from '../store/store.ts'
 import { eventsOf, type PodEvent } from './events.ts'
 import type { Look } from './observe.ts'
-import type { Notice, PodId } from './runtime.ts'
+import type { Notice, PodId, PodName } from './runtime.ts'
 import { isRunning } from './situation.ts'
 import { podStatus } from './status.ts'
 
@@ -19,6 +19,8 @@ export interface ReportingTools {
   clock: Clock
   hostIP: string
   runtime: { name: string; notice?: Notice }
+  /** Whether the cloud knows nothing of a pod: its status is kept here and not reported. */
+  isLocal?: (pod: PodName) => boolean
 }
 
 /**
@@ -44,7 +46,7 @@ export class PodReporting {
 
   /** Writes down the status and what happened, in one transaction, if there is anything new. */
   async report({ situation, content, previous }: Look): Promise<void> {
-    const { statuses, outbox, hostIP, runtime } = this.#tools
+    const { statuses, outbox, hostIP, runtime, isLocal } = this.#tools
     const { wanted, seen } = situation
     if (wanted === undefined || content === undefined || wanted.uid === '') return
     const { namespace, name, uid, deletion } = wanted
@@ -58,7 +60,7 @@ export class PodReporting {
     const write = () => {
       const report: PodReport = { is: 'pod', namespace, name, uid, status: { ...status }, ...(stopped && { stopped }) }
       statuses.put({ pod: `${namespace}/${name}`, uid, status: report.status })
-      outbox.add(report)
+      if (!isLocal?.({ namespace, name })) outbox.add(report)
     }
     await this.#commit({ pod: wanted, changes, ...(isNew && { write }) })
     if (stopped) this.#toldStopped = uid
