@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { extensions, type KeyPair, makeCsr, p256 } from '../../support/csr.ts'
 import { eventually } from '../../support/eventually.ts'
 import { uniqueName } from '../../support/kube.ts'
+import { manifests, rightsOf } from '../../support/rights.ts'
 import { type Api, type IssuerRig, openApi, suites } from './rigs.ts'
 import type { Mood, Signer } from './signer.ts'
 
@@ -17,7 +18,7 @@ beforeAll(async () => {
 })
 afterAll(() => api?.close())
 
-describe.each(suites)('$name', ({ name, others, start }) => {
+describe.each(suites)('$name', ({ name, others, component, start }) => {
   let rig: IssuerRig
   let issuer: Issuer & Partial<Service>
   const nodeName = () => uniqueName('issuer-test')
@@ -85,6 +86,23 @@ describe.each(suites)('$name', ({ name, others, start }) => {
     const node = nodeName()
     const { chain } = await issuer.sign({ csr: makeCsr(node), node, days: 90 })
     expect(issuer.renewalWindow(node, chain)).toBeUndefined()
+  })
+
+  it.runIf(component !== undefined)('needs the rights of its component, and no others', async () => {
+    const given = rightsOf(manifests(`issuers/${component}/rights.yaml`), 'cloudcore')
+    // What is no request: to say yes in a signer's name, and to sign in it.
+    const asked = given.filter(({ resource }) => !resource.startsWith('signers.'))
+    const node = nodeName()
+    // More than are kept: the oldest go.
+    await eventually(async () => {
+      await signed(node)
+      return [...(rig.used ?? [])].some((right) => right.startsWith('delete '))
+    })
+    const rights = asked.map(({ verb, resource }) => `${verb} ${resource}`)
+    // It reads one by itself only where somebody else was faster.
+    const sometimes = (right: string) => !right.startsWith('get ')
+    expect([...(rig.used ?? [])].filter(sometimes).toSorted()).toEqual(rights.filter(sometimes).toSorted())
+    expect(rights).toEqual(expect.arrayContaining([...(rig.used ?? [])]))
   })
 
   describe.runIf(others)('signed by others', () => {

@@ -17,6 +17,7 @@ import { parse } from 'yaml'
 import { MemoryCaStore } from '../../support/ca-store.ts'
 import { eventually } from '../../support/eventually.ts'
 import { openKube, uniqueName } from '../../support/kube.ts'
+import { needed } from '../../support/rights.ts'
 import { certManagerDialect, kubernetesDialect } from './dialects.ts'
 import { Signer } from './signer.ts'
 
@@ -31,6 +32,8 @@ export interface OpenOptions {
 export interface IssuerRig {
   /** Opens the issuer, as cloudcore does when it starts. */
   open(options?: OpenOptions): Promise<Issuer & Partial<Service>>
+  /** What the issuer has needed so far of the API, beside Secrets. */
+  used?: Set<string>
   /** Where somebody else signs. */
   signer?: Signer
   close?(): Promise<void>
@@ -40,6 +43,8 @@ export interface Suite {
   name: string
   /** Somebody else signs: its rig has a signer. */
   others: boolean
+  /** The folder in `deploy/kubernetes/issuers` with its rights. */
+  component?: string
   start(api: Api): Promise<IssuerRig>
 }
 
@@ -91,6 +96,25 @@ function withoutApproval(kube: Kube): Kube {
   }
 }
 
+/** Notes down the rights that requests need: `update certificaterequests/status.cert-manager.io`. */
+function noting(kube: Kube, used: Set<string>): Kube {
+  const noted = (method: string, path: string, watch = false) => {
+    const query = new URLSearchParams(watch ? { watch: '1' } : {})
+    const right = needed({ method, path, query, body: '' })
+    if (right !== undefined && right.resource !== 'secrets') used.add(`${right.verb} ${right.resource}`)
+    return kube
+  }
+  return {
+    ...withoutApproval(kube),
+    get: (path) => noted('GET', path).get(path),
+    list: (path, options) => noted('GET', path).list(path, options),
+    create: (path, object) => noted('POST', path).create(path, object),
+    update: (path, object) => noted('PUT', path).update(path, object),
+    delete: (path, options) => noted('DELETE', path).delete(path, options),
+    watch: (path, options) => noted('GET', path, true).watch(path, options),
+  }
+}
+
 const common = (kube: Kube) => ({ kube, clock: systemClock, log: silentLog })
 
 export const suites: Suite[] = [
@@ -105,14 +129,16 @@ export const suites: Suite[] = [
   {
     name: 'kubernetes-csr',
     others: false,
+    component: 'kubernetes-csr',
     async start({ kube }) {
+      const used = new Set<string>()
       const store = new MemoryCaStore()
       const open = async ({ patience }: OpenOptions = {}) => {
         const ca = await BuiltInCa.open({ store, clock: systemClock })
         const roots = await KeptRoots.open(kube, Date.now)
         const kind = signingRequests({ is: 'kubernetes-csr', signer: ownSigner }, ca)
         return new RequestIssuer({
-          ...common(kube),
+          ...common(noting(kube, used)),
           name: 'kubernetes-csr',
           kind,
           roots,
@@ -121,28 +147,34 @@ export const suites: Suite[] = [
           patience,
         })
       }
-      return { close: () => clean(kube), open }
+      return { used, close: () => clean(kube), open }
     },
   },
   {
     name: 'kubernetes-csr of somebody else',
     others: true,
     async start({ kube }) {
+      const used = new Set<string>()
       const name = { is: 'kubernetes-csr' as const, signer: `${uniqueName('test')}.kedge.example/edge` }
       const signer = await Signer.start(kube, kubernetesDialect(name.signer))
       const open = async ({ patience, mayApprove }: OpenOptions = {}) => {
         const ca = await BuiltInCa.open({ store: new MemoryCaStore(), clock: systemClock })
         const roots = await KeptRoots.open(kube, Date.now)
         const parts = { name: issuerText(name), kind: signingRequests(name, ca), roots, given: signer.root, patience }
-        return new RequestIssuer({ ...common(mayApprove === false ? withoutApproval(kube) : kube), ...parts })
+        return new RequestIssuer({
+          ...common(mayApprove === false ? withoutApproval(kube) : noting(kube, used)),
+          ...parts,
+        })
       }
-      return { signer, close: () => clean(kube, { signer }), open }
+      return { used, signer, close: () => clean(kube, { signer }), open }
     },
   },
   {
     name: 'cert-manager',
     others: true,
+    component: 'cert-manager',
     async start({ kube, embedded }) {
+      const used = new Set<string>()
       const removeCrd = await defineRequests(kube)
       // Where cert-manager itself runs, it leaves issuers of other groups alone.
       const group = embedded ? 'cert-manager.io' : `${uniqueName('test')}.kedge.example`
@@ -151,9 +183,12 @@ export const suites: Suite[] = [
       const open = async ({ patience, mayApprove }: OpenOptions = {}) => {
         const roots = await KeptRoots.open(kube, Date.now)
         const parts = { name: issuerText(name), kind: certificateRequests(name), roots, given: '', patience }
-        return new RequestIssuer({ ...common(mayApprove === false ? withoutApproval(kube) : kube), ...parts })
+        return new RequestIssuer({
+          ...common(mayApprove === false ? withoutApproval(kube) : noting(kube, used)),
+          ...parts,
+        })
       }
-      return { signer, close: () => clean(kube, { signer, removeCrd }), open }
+      return { used, signer, close: () => clean(kube, { signer, removeCrd }), open }
     },
   },
 ]
