@@ -10,7 +10,8 @@ const help = `Usage: edgecore get KIND [NAME] [flags]
 
 Reads what this node holds, whether edgecore runs or not.
 
-KIND: pods, configmaps, secrets, devices, twins (NAME is a device), outbox (NAME is a subject)
+KIND: pods, configmaps, secrets, devices, twins (NAME is a device), outbox (NAME is a subject),
+identity (who this board is, and how long its certificate is good)
 
   -n, --namespace NS     The namespace (default: default)
   -A, --all-namespaces   All namespaces
@@ -70,7 +71,15 @@ export async function get(argv: readonly string[], { env, now }: GetAround): Pro
   const output = values.output ?? 'table'
   if (!['table', 'wide', 'json', 'yaml'].includes(output))
     throw new UserError(`--output: found "${output}"; give table, wide, json or yaml`)
-  const reader = openReader(values.data ?? (env.KEDGE_DATA || defaultData), keyFileOf(values['secrets-key-file'], env))
+  const data = values.data ?? (env.KEDGE_DATA || defaultData)
+  if (view === 'identity') {
+    const { identityItem } = await import('./identity-view.ts')
+    const found = identityItem(data, now)
+    if (found === undefined) return { out: '', note: 'This board has not joined; edgecore join makes it a node.\n' }
+    const said = await print([found.item], { view, output, single: true, namespace: '' })
+    return { ...said, note: found.note }
+  }
+  const reader = openReader(data, keyFileOf(values['secrets-key-file'], env))
   try {
     const shown: View = views[view]
     const most = (output === 'table' || output === 'wide') && name === undefined ? mostRows : undefined

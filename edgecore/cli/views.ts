@@ -43,6 +43,12 @@ export const views = {
   devices: { header: ['NAME', 'MODEL', 'PROTOCOL', 'STATE', 'LAST ONLINE'], items: devices },
   twins: { header: ['DEVICE', 'PROPERTY', 'TYPE', 'DESIRED', 'REPORTED', 'CHANGED'], items: twins },
   outbox: { header: ['SEQ', 'LANE', 'SUBJECT', 'VERSION', 'AGE', 'REFUSED'], items: outbox, note: outboxNote },
+  // It lies in a file of its own: `identity-view.ts`.
+  identity: {
+    header: ['NODE', 'CLOUD', 'CERTIFICATE', 'UNTIL', 'STATE'],
+    wideHeader: ['RENEWAL', 'GENERATION'],
+    items: () => [],
+  },
 } as const satisfies Record<string, View>
 
 export type ViewName = keyof typeof views

@@ -4,6 +4,7 @@ import { EnrolmentSecret } from '@kedge/shared/identity/enrol'
 import { nodeOf, verifyChain } from '@kedge/shared/identity/verify'
 import { isNodeName } from '@kedge/shared/topics'
 import * as z from 'zod'
+import type { Term } from './renewal.ts'
 
 /** Who this node is, and whom it trusts. */
 export interface Identity {
@@ -108,4 +109,10 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** How long the certificate of an identity is good. */
+export function termOf({ chain, renew }: Pick<Identity, 'chain' | 'renew'>): Term {
+  const { notBefore, notAfter, serial } = leafOf(chain)
+  return { from: notBefore, to: notAfter, serial, window: renew }
 }

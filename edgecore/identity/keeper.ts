@@ -13,9 +13,10 @@ import { certificateCondition, refusalAdvice } from './condition.ts'
 import { csrFor } from './csr.ts'
 import { dial, type Resumption } from './dial.ts'
 import { diskFiles, type Files } from './files.ts'
-import { checkIssued, type Identity, leafOf } from './identity.ts'
+import { checkIssued, type Identity, termOf } from './identity.ts'
 import { judgeServer } from './judge.ts'
 import { forgetRequest, keepIdentity, requestKey } from './keep.ts'
+import { keepRefusal } from './last-refusal.ts'
 import { asked, failed, nextStep, noTries, type Term, type Tries } from './renewal.ts'
 
 export interface KeeperOptions {
@@ -60,6 +61,8 @@ export class IdentityKeeper {
   #anewAt = Number.NEGATIVE_INFINITY
   /** Why cloudcore gives this node no certificate. */
   #held: Refused | undefined
+  /** Whether that is written down; what an earlier run wrote may be there. */
+  #holds = false
   /** What the server of the last connection has shown. */
   #server: readonly Certificate[] = []
   #resumption: Resumption = {}
@@ -112,7 +115,7 @@ export class IdentityKeeper {
   /** The link is up. */
   up(): void {
     this.#refused = false
-    this.#held = undefined
+    this.#hold(undefined)
     this.#tries = noTries
     this.#look()
   }
@@ -168,7 +171,7 @@ export class IdentityKeeper {
 
   /** Asks for a certificate without the link; throws `NotNow` when there is none for this node. */
   async #anew(signal: AbortSignal, expired: boolean): Promise<void> {
-    const { clock, enrolment, log } = this.#options
+    const { clock, enrolment } = this.#options
     if (!expired && clock.monotonic() - this.#anewAt < betweenAnew) {
       throw new NotNow('the broker refuses this node, whose certificate is new: see the log of cloudcore')
     }
@@ -186,10 +189,25 @@ export class IdentityKeeper {
       this.#refused = false
       return
     }
-    if (this.#held?.code !== answer.code) log.error({ ...answer, ...refusalAdvice(answer.code) }, 'identity refused')
-    this.#held = answer
+    this.#hold(answer)
     this.#look()
     throw new NotNow(`cloudcore refuses this node: ${answer.reason}`, answer.retryAfter)
+  }
+
+  /** Remembers why there is no certificate, or that there is no such reason any more. */
+  #hold(refusal: Refused | undefined): void {
+    const { dir, clock, log } = this.#options
+    const isKnown = refusal?.code === this.#held?.code && this.#holds
+    this.#held = refusal
+    if (isKnown) return
+    this.#holds = true
+    if (refusal !== undefined) log.error({ ...refusal, ...refusalAdvice(refusal.code) }, 'identity refused')
+    try {
+      const { code, reason } = refusal ?? {}
+      keepRefusal(dir, code && reason ? { code, reason, at: clock.now() } : undefined, this.#files)
+    } catch (error) {
+      log.warn({ reason: explain(error) }, 'refusal not written down')
+    }
   }
 
   #request(): string {
@@ -252,11 +270,6 @@ export class IdentityKeeper {
     log[status === 'True' ? 'info' : 'error']({ reason, message }, 'certificate')
     changed()
   }
-}
-
-function termOf({ chain, renew }: Identity): Term {
-  const { notBefore, notAfter, serial } = leafOf(chain)
-  return { from: notBefore, to: notAfter, serial, window: renew }
 }
 
 function sameWindow(one: Identity['renew'], other: Identity['renew']): boolean {

@@ -1,6 +1,7 @@
 import { SecretCaStore } from '@kedge/cloudcore/identity/ca-store'
 import { retireCa, rotateCa } from '@kedge/cloudcore/identity/rotate-ca'
 import { openKube } from '@kedge/cloudcore/kube/client'
+import { get } from '@kedge/edgecore/cli/get'
 import { leafOf } from '@kedge/edgecore/identity/identity'
 import { findIdentity } from '@kedge/edgecore/identity/keep'
 import { must } from '@kedge/shared/must'
@@ -90,6 +91,13 @@ describe('a board that has joined', () => {
     await eventually(() => cloud.log.filter(({ msg }) => msg === 'enrolment refused').length > 0)
     expect(board.said('identity refused')).toHaveLength(1)
     expect(board.said('certificate').at(-1)).toMatchObject({ reason: 'ExpiredTooLong' })
+    const asks = ['identity', '--data', board.data]
+    const { out, note } = await get([...asks, '-o', 'wide'], { env: {}, now: clock.now() })
+    expect(out).toMatch(/^NODE .*\nlost .*ExpiredTooLong /)
+    expect(note).toContain('edgecore join --force')
+    const { out: json } = await get([...asks, '-o', 'json'], { env: {}, now: clock.now() })
+    expect(JSON.parse(json)).toMatchObject({ node: 'lost', generation: 1, valid: { status: 'False' } })
+    expect(json).not.toMatch(/PRIVATE|secret/i)
     await board.stop()
     expect(await board.join(await cloud.token('--node', 'lost'))).toContain('this board is the node lost now')
     await board.start(cloud.port)

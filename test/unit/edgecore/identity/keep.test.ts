@@ -153,7 +153,7 @@ describe('an identity', () => {
         openIdentity(dir, disk)
         keepIdentity(dir, fourth, disk)
       }
-      for (let steps = 0; steps < 3; steps++) {
+      for (const steps of [1, 2]) {
         disk.steps = steps
         try {
           again()
