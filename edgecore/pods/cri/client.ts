@@ -2,6 +2,8 @@ import { codes, GrpcChannel, GrpcError, type Method, type StreamEvents } from '.
 
 /** How long the engine may take, unless a call says otherwise: a slow card under load does. */
 const answerMs = 30_000
+/** How long it may take for what starts and ends processes. */
+export const workMs = 240_000
 
 /** The engine's socket, with errors that tell a person what to do. */
 export class CriClient {
@@ -43,4 +45,26 @@ function inWords(error: GrpcError, path: string): GrpcError {
 /** Whether the engine says that there is no such thing. */
 export function isGone(error: unknown): boolean {
   return error instanceof GrpcError && error.code === codes.notFound
+}
+
+export function unlessGone(error: unknown): void {
+  if (!isGone(error)) throw error
+}
+
+/** Whether it took longer than it was given. */
+export function isLate(error: unknown): boolean {
+  if (!(error instanceof GrpcError)) return false
+  return error.code === codes.deadlineExceeded || /timeout .*exceeded|timed out/i.test(error.message)
+}
+
+/** Makes something of which there can be one: a repeat after an answer that was lost finds what was made. */
+export async function once(make: () => Promise<string>, find: () => Promise<string | undefined>): Promise<string> {
+  try {
+    return await make()
+  } catch (error) {
+    // Engines keep the name of what they make: `name "…" is reserved for "…"`.
+    const found = error instanceof GrpcError && /reserved|already exists|in use/i.test(error.message) && (await find())
+    if (found) return found
+    throw error
+  }
 }

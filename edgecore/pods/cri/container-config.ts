@@ -5,7 +5,7 @@ import { linuxResources, namespaces, profile } from './sandbox-config.ts'
 
 /** What of /proc and /sys a container does not see, and what it cannot change: kubelet's lists. */
 const maskedPaths = [
-  ...['asound', 'acpi', 'interrupts', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats'].map(inProc),
+  ...['asound', 'acpi', 'kcore', 'keys', 'latency_stats', 'timer_list', 'timer_stats'].map(inProc),
   ...['sched_debug', 'scsi'].map(inProc),
   '/sys/firmware',
   '/sys/devices/virtual/powercap',

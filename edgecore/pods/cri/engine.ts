@@ -1,8 +1,6 @@
-import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { basename } from 'node:path'
 import type { Clock } from '@kedge/shared/clock'
-import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type {
   ContainerConfig,
@@ -18,19 +16,14 @@ import type {
   Runtime,
   Sandbox,
   StreamRequest,
-  Verdict,
 } from '../runtime.ts'
-import { EngineFault, ExecTimedOut } from '../runtime.ts'
 import type { Scheduler } from '../scheduler.ts'
 import { methods } from './api.ts'
-import { containerState } from './api-container.ts'
-import { cgroupParent } from './cgroups.ts'
-import { CriClient, isGone } from './client.ts'
-import { containerConfig } from './container-config.ts'
-import { codes, GrpcError } from './grpc.ts'
+import { CriClient } from './client.ts'
+import { CriContainers } from './containers.ts'
+import { healthOf } from './health.ts'
 import { CriImages } from './images.ts'
-import { labels, logFolder, logPath, manager } from './names.ts'
-import { sandboxConfig } from './sandbox-config.ts'
+import { CriSandboxes } from './sandboxes.ts'
 import { Turns } from './turns.ts'
 import { View } from './view.ts'
 import { Watcher } from './watcher.ts'
@@ -45,11 +38,6 @@ export interface CriOptions {
   log: Log
 }
 
-/** How long the engine may take for what starts and ends processes: on a board with a slow card that is long. */
-const workMs = 240_000
-/** An engine that takes a second over the time that a command has is not late yet. */
-const execMarginMs = 5000
-
 /**
  * Pods by an engine that speaks the Kubernetes CRI v1: containerd from 1.6 on, CRI-O.
  *
@@ -58,49 +46,38 @@ const execMarginMs = 5000
  * - While the engine is away its pods go on. Each call fails soon, and the watcher finds out what happened meanwhile.
  */
 export class CriRuntime implements Runtime {
-  readonly #options: CriOptions
+  readonly #endpoint: () => string
   readonly #client: CriClient
   readonly #view: View
+  readonly #sandboxes: CriSandboxes
+  readonly #containers: CriContainers
   readonly #images: CriImages
   readonly #watcher: Watcher
-  readonly #turns: Turns
-  #cgroupParent: { is: string | undefined } | undefined
 
-  constructor(options: CriOptions) {
-    this.#options = options
-    this.#client = new CriClient(options.endpoint)
-    this.#view = new View(this.#client)
-    this.#images = new CriImages(this.#client)
-    const { scheduler, log } = options
-    this.#turns = new Turns(2 * availableParallelism(), scheduler)
-    const up = () => {
-      this.#cgroupParent = undefined
-    }
-    this.#watcher = new Watcher({ client: this.#client, view: this.#view, scheduler, log, up })
+  constructor({ endpoint, logRoot, clock, scheduler, log }: CriOptions) {
+    const client = new CriClient(endpoint)
+    const view = new View(client)
+    const turns = new Turns(2 * availableParallelism(), scheduler)
+    this.#endpoint = endpoint
+    this.#client = client
+    this.#view = view
+    this.#images = new CriImages(client)
+    this.#sandboxes = new CriSandboxes({ client, view, turns, logRoot })
+    this.#watcher = new Watcher({ client, view, scheduler, log, up: () => this.#sandboxes.up() })
+    const tell = (pod: PodName) => this.#watcher.tell(pod)
+    this.#containers = new CriContainers({ client, view, turns, logRoot, clock, log, tell })
   }
 
   get name(): string {
-    return this.#watcher.engine?.name ?? guess(this.#options.endpoint)
+    return this.#watcher.engine?.name ?? guess(this.#endpoint)
   }
 
   async version(): Promise<string> {
     return (await this.#client.call(methods.version, {})).runtime_version
   }
 
-  async health(): Promise<Health> {
-    try {
-      const { status } = await this.#client.call(methods.status, {})
-      const verdict = (type: string): Verdict => {
-        const found = status?.conditions.find((one) => one.type === type)
-        if (found?.status === true) return { ok: true }
-        const { reason = '', message = '' } = found ?? {}
-        return { ok: false, reason: reason || `${type}False`, message: message || `the engine reports no ${type}` }
-      }
-      return { runtime: verdict('RuntimeReady'), network: verdict('NetworkReady') }
-    } catch (error) {
-      const away: Verdict = { ok: false, reason: reasonOf(error), message: explain(error) }
-      return { runtime: away, network: away }
-    }
+  health(): Promise<Health> {
+    return healthOf(this.#client)
   }
 
   refusal(): undefined {
@@ -111,144 +88,52 @@ export class CriRuntime implements Runtime {
     return this.#view.list(pod)
   }
 
-  async createSandbox(pod: PodConfig, attempt: number): Promise<string> {
-    if (!pod.hostNetwork) await this.#requireNetwork()
-    const { logRoot } = this.#options
-    await mkdir(logFolder(logRoot, pod), { recursive: true, mode: 0o755 })
-    this.#cgroupParent ??= { is: await cgroupParent(this.#client) }
-    const { is: parent } = this.#cgroupParent
-    const config = sandboxConfig(pod, attempt, { logRoot, ...(parent !== undefined && { cgroupParent: parent }) })
-    const run = () =>
-      this.#turns.take(0, async () => (await this.#client.call(methods.runSandbox, { config }, workMs)).pod_sandbox_id)
-    const existing = async () => {
-      const sandboxes = await this.#view.list(pod)
-      return sandboxes.find((one) => one.pod.uid === pod.uid && one.attempt === attempt)?.id
-    }
-    const id = await once(run, existing)
-    this.#view.own(id, pod)
-    return id
+  createSandbox(pod: PodConfig, attempt: number): Promise<string> {
+    return this.#sandboxes.create(pod, attempt)
   }
 
-  async #requireNetwork(): Promise<void> {
-    const { status } = await this.#client.call(methods.status, {})
-    const network = status?.conditions.find(({ type }) => type === 'NetworkReady')
-    if (network === undefined || network.status) return
-    const said = `NetworkReady=false reason:${network.reason} message:${network.message}`
-    const advice = 'set up CNI in /etc/cni/net.d, or give the pod hostNetwork: true'
-    throw new EngineFault(
-      'NetworkNotReady',
-      `network is not ready: container runtime network not ready: ${said}; ${advice}`,
-    )
+  stopSandbox(id: string): Promise<void> {
+    return this.#sandboxes.stop(id)
   }
 
-  async stopSandbox(id: string): Promise<void> {
-    await this.#client.call(methods.stopSandbox, { pod_sandbox_id: id }, workMs).catch(unlessGone)
+  removeSandbox(id: string): Promise<void> {
+    return this.#sandboxes.remove(id)
   }
 
-  async removeSandbox(id: string): Promise<void> {
-    await this.stopSandbox(id)
-    await this.#client.call(methods.removeSandbox, { pod_sandbox_id: id }, workMs).catch(unlessGone)
+  createContainer(sandbox: string, pod: PodConfig, container: ContainerConfig): Promise<string> {
+    return this.#containers.create(sandbox, pod, container)
   }
 
-  async createContainer(sandbox: string, pod: PodConfig, container: ContainerConfig): Promise<string> {
-    const { logRoot } = this.#options
-    await mkdir(dirname(this.logFile(pod, container)), { recursive: true, mode: 0o755 })
-    const request = {
-      pod_sandbox_id: sandbox,
-      config: containerConfig(pod, container),
-      sandbox_config: sandboxConfig(pod, 0, { logRoot }),
-    }
-    const create = () =>
-      this.#turns.take(1, async () => (await this.#client.call(methods.createContainer, request, workMs)).container_id)
-    const existing = async () => {
-      const { containers = [] } = (await this.#view.list(pod)).find(({ id }) => id === sandbox) ?? {}
-      return containers.find(({ name, attempt }) => name === container.name && attempt === container.attempt)?.id
-    }
-    const id = await once(create, existing)
-    this.#view.own(id, pod)
-    return id
+  startContainer(id: string): Promise<void> {
+    return this.#containers.start(id)
   }
 
-  async startContainer(id: string): Promise<void> {
-    try {
-      await this.#turns.take(2, () => this.#client.call(methods.startContainer, { container_id: id }, workMs))
-    } catch (error) {
-      const status = await this.#view.status(id)
-      const ran = status !== undefined && status.started_at > 0
-      if (!ran) throw error
-    }
+  stopContainer(id: string, graceMs: number): Promise<void> {
+    return this.#containers.stop(id, graceMs)
   }
 
-  async stopContainer(id: string, graceMs: number): Promise<void> {
-    const status = await this.#view.status(id)
-    if (status === undefined || status.state === containerState.exited) return
-    const until = this.#options.clock.now() + graceMs
-    if (until >= (this.#view.until(id) ?? Number.POSITIVE_INFINITY)) return
-    this.#view.stop(id, until)
-    const pod = this.#view.owner(id)
-    const request = { container_id: id, timeout: Math.ceil(graceMs / 1000) }
-    void this.#client.call(methods.stopContainer, request, graceMs + workMs).then(
-      () => this.#ended(id, pod),
-      (error) => {
-        if (!isGone(error)) {
-          this.#options.log.info({ container: id, reason: explain(error) }, 'container stop failed')
-          this.#view.stop(id, undefined)
-        }
-        this.#ended(id, pod)
-      },
-    )
+  removeContainer(id: string): Promise<void> {
+    return this.#containers.remove(id)
   }
 
-  #ended(id: string, pod: PodName | undefined): void {
-    this.#view.expire(id)
-    if (pod !== undefined) this.#watcher.tell(pod)
+  exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult> {
+    return this.#containers.exec(id, command, timeoutMs)
   }
 
-  async removeContainer(id: string): Promise<void> {
-    await this.#client.call(methods.removeContainer, { container_id: id }, workMs).catch(unlessGone)
-  }
-
-  async exec(id: string, command: readonly string[], timeoutMs: number): Promise<ExecResult> {
-    const request = { container_id: id, cmd: command, timeout: Math.max(1, Math.ceil(timeoutMs / 1000)) }
-    try {
-      const answer = await this.#client.call(methods.execSync, request, timeoutMs + execMarginMs)
-      return { exitCode: answer.exit_code, stdout: answer.stdout, stderr: answer.stderr }
-    } catch (error) {
-      if (!isLate(error)) throw error
-      throw new ExecTimedOut(`command ${command[0] ?? ''} timed out after ${timeoutMs / 1000} s`, { cause: error })
-    }
-  }
-
-  async streamUrl(request: StreamRequest): Promise<string> {
-    if (request.is === 'portForward') {
-      const { sandbox, ports } = request
-      return (await this.#client.call(methods.portForward, { pod_sandbox_id: sandbox, port: ports })).url
-    }
-    const { container, stdin, tty } = request
-    const streams = { container_id: container, stdin, tty, stdout: true, stderr: !tty }
-    if (request.is === 'attach') return (await this.#client.call(methods.attach, streams)).url
-    return (await this.#client.call(methods.exec, { ...streams, cmd: request.command })).url
+  streamUrl(request: StreamRequest): Promise<string> {
+    return this.#containers.streamUrl(request)
   }
 
   logFile(pod: PodId, container: { name: string; attempt: number }): string {
-    return join(logFolder(this.#options.logRoot, pod), logPath(container))
+    return this.#containers.logFile(pod, container)
   }
 
-  async reopenLog(id: string): Promise<void> {
-    await this.#client.call(methods.reopenLog, { container_id: id })
+  reopenLog(id: string): Promise<void> {
+    return this.#containers.reopenLog(id)
   }
 
-  async stats(): Promise<ContainerStats[]> {
-    const filter = { label_selector: { [labels.manager]: manager } }
-    const { stats } = await this.#client.call(methods.listStats, { filter })
-    // Of those that have ended there is an entry, too, with nothing in it.
-    const running = stats.filter(({ cpu, memory }) => cpu !== undefined || memory !== undefined)
-    return running.map(({ attributes, cpu, memory, writable_layer }) => ({
-      id: attributes?.id ?? '',
-      cpuNanos: cpu?.usage_core_nano_seconds?.value ?? 0,
-      memoryBytes: memory?.working_set_bytes?.value ?? 0,
-      diskBytes: writable_layer?.used_bytes?.value ?? 0,
-    }))
+  stats(): Promise<ContainerStats[]> {
+    return this.#containers.stats()
   }
 
   async image(reference: string): Promise<string | undefined> {
@@ -279,37 +164,10 @@ export class CriRuntime implements Runtime {
     return this.#watcher.start(changed)
   }
 
-  /** Lets go of the engine; what runs goes on. */
   close(): void {
     this.#watcher.stop()
     this.#client.close()
   }
-}
-
-/** Makes something of which there can be one: a repeat after an answer that was lost finds what was made. */
-async function once(make: () => Promise<string>, find: () => Promise<string | undefined>): Promise<string> {
-  try {
-    return await make()
-  } catch (error) {
-    // Engines keep the name of what they make: `name "…" is reserved for "…"`.
-    const found = error instanceof GrpcError && /reserved|already exists|in use/i.test(error.message) && (await find())
-    if (found) return found
-    throw error
-  }
-}
-
-function unlessGone(error: unknown): void {
-  if (!isGone(error)) throw error
-}
-
-function isLate(error: unknown): boolean {
-  if (!(error instanceof GrpcError)) return false
-  return error.code === codes.deadlineExceeded || /timeout .*exceeded|timed out/i.test(error.message)
-}
-
-function reasonOf(error: unknown): string {
-  for (let at = error; at instanceof Error; at = at.cause) if (at instanceof EngineFault) return at.reason
-  return 'ContainerRuntimeUnreachable'
 }
 
 /** How an engine is called that was never reached. */

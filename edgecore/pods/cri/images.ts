@@ -1,11 +1,16 @@
+import * as z from 'zod'
 import type { ImageFsInfo, ImageInfo, PodConfig, RegistryCredential } from '../runtime.ts'
 import { methods } from './api.ts'
 import type { Image } from './api-container.ts'
 import type { CriClient } from './client.ts'
+import { fromJson } from './listing.ts'
 import { sandboxConfig } from './sandbox-config.ts'
 
 const pullMs = 60 * 60_000
 const removeMs = 120_000
+
+/** Of what containerd tells of its configuration. */
+const SandboxImage = z.object({ sandboxImage: z.string() })
 
 /** The images of the engine. */
 export class CriImages {
@@ -21,8 +26,16 @@ export class CriImages {
   }
 
   async all(): Promise<ImageInfo[]> {
-    const { images } = await this.#client.call(methods.listImages, {})
-    return images.map(infoOf)
+    const [{ images }, pause] = await Promise.all([this.#client.call(methods.listImages, {}), this.#pauseImage()])
+    const infos = images.map(infoOf)
+    return infos.map((one) => (one.names.includes(pause ?? '') ? { ...one, pinned: true } : one))
+  }
+
+  /** The image of sandboxes, without which no pod starts: containerd pins it from 1.7 on. */
+  async #pauseImage(): Promise<string | undefined> {
+    const { info } = await this.#client.call(methods.status, { verbose: true })
+    const config = SandboxImage.safeParse(fromJson(info.config))
+    return config.success ? config.data.sandboxImage : undefined
   }
 
   async pull(reference: string, pod: PodConfig, credentials: readonly RegistryCredential[]): Promise<string> {

@@ -295,6 +295,9 @@ describe.skipIf(reason !== undefined)(`a real containerd (${reason ?? 'as root'}
     const info = (await runtime.images()).find((found) => found.id === id)
     expect(info?.bytes).toBeGreaterThan(1_000_000)
     expect(info?.digests).toHaveLength(1)
+    // Without the image of its sandboxes the node could start nothing.
+    const pinned = (await runtime.images()).filter((found) => found.pinned)
+    expect(pinned.map(({ names }) => names)).toEqual([['kedge.test/pause:1']])
     expect((await runtime.imageFsInfo())[0]?.path).toContain(containerd.dir)
   })
 
