@@ -1,5 +1,7 @@
+import { tokenCommand } from '@kedge/cloudcore/cli/token'
 import { startCloudcore } from '@kedge/cloudcore/cloudcore'
 import { cloudcoreProgram, kubernetesWay } from '@kedge/cloudcore/settings'
+import { join } from '@kedge/edgecore/cli/join'
 import { systemClock } from '@kedge/shared/clock'
 import { deviceCrds } from '@kedge/shared/kubeapi/device-crds'
 import { startOf } from '@kedge/shared/load-settings'
@@ -64,7 +66,6 @@ async function startAsDeployed(kubeconfig: string) {
         data: tempDir(),
         linkHost: '127.0.0.1',
         linkPort: 0,
-        linkPlain: true,
         metricsAddress: null,
         statusInterval: 50,
       },
@@ -76,9 +77,15 @@ async function startAsDeployed(kubeconfig: string) {
   return cloudcore
 }
 
-async function startNode(nodeName: string, linkPort: number | undefined) {
-  const cloud = `mqtt://127.0.0.1:${linkPort}`
-  const edge = await startEdge({ form: 'here', nodeName, data: tempDir(), cloud })
+async function startNode(nodeName: string, linkPort: number | undefined, kubeconfig: string) {
+  const cloud = `mqtts://127.0.0.1:${linkPort}`
+  const data = tempDir()
+  // Whoever makes tokens is a person with rights of their own.
+  const flags = ['create', '--node', nodeName, '--kubeconfig', kubeconfig, '--address', `127.0.0.1:${linkPort}`]
+  const command = await eventually(() => tokenCommand(flags, { env: {}, now: Date.now(), note: () => {} }))
+  const around = { env: {}, note: () => {}, stdin: () => '', signal: new AbortController().signal }
+  await join([...command.trim().split(' ').slice(2), '--data', data], around)
+  const edge = await startEdge({ form: 'here', nodeName, data, cloud })
   onTestFinished(() => edge.stop())
   return edge
 }
@@ -101,8 +108,8 @@ async function prepare(kubeconfig: string): Promise<Api> {
 /** All that cloudcore does: nodes come, devices and pods are there, change and go. */
 async function everything(server: FaultyKube, api: Api, guard: Guard): Promise<void> {
   const cloudcore = await startAsDeployed(server.kubeconfig)
-  const edge = await startNode('edge-1', cloudcore.linkPort)
-  await startNode('edge-2', cloudcore.linkPort)
+  const edge = await startNode('edge-1', cloudcore.linkPort, server.behind)
+  await startNode('edge-2', cloudcore.linkPort, server.behind)
   for (const name of ['edge-1', 'edge-2']) {
     await eventually(async () => conditionOf(await api.get(`nodes/${name}`), 'Ready')?.status === 'True')
   }
