@@ -53,7 +53,7 @@ describe.skipIf(!hasMosquitto)('a node with a good certificate and a patched cli
       const client = await world.attacker({ will })
       client.publish(topic, '0', { qos: 1, retain: index % 2 === 0 })
       // The broker ends such a connection, or passes over what was said: then it answers what comes behind.
-      const ended = new Promise((resolve) => client.once('close', resolve))
+      const ended = new Promise<void>((resolve) => client.once('close', () => resolve()))
       await Promise.race([ended, client.publishAsync(linkTopic('edge-1', 'alive'), '1', { qos: 1 })])
       client.stream.destroy()
       await world.unharmed()
