@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Authority } from '@kedge/cloudcore/identity/authority'
+import { caKeyName, sealingKey } from '@kedge/cloudcore/identity/sealed-key'
 import { accessFaults } from '@kedge/edgecore/devices/access-settings'
 import type { LocalBrokerSettings } from '@kedge/edgecore/settings'
 import { systemClock } from '@kedge/shared/clock'
@@ -84,7 +85,8 @@ describe('with passwords', () => {
 })
 
 test('TLS with client certificates: the common name is the user, and without one nobody comes in', async () => {
-  const authority = await Authority.open(tempDir(), systemClock)
+  const dir = tempDir()
+  const authority = await Authority.open(dir, systemClock, sealingKey(join(dir, caKeyName)))
   const server = await authority.serverPair({ dns: ['localhost'], ips: ['127.0.0.1'] })
   const { cert, key } = await authority.clientPair({ user: 'default/lamp', groups: [], days: 1 })
   const ca = file(authority.cert)
