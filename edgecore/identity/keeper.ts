@@ -66,6 +66,8 @@ export class IdentityKeeper {
   /** What the server of the last connection has shown. */
   #server: readonly Certificate[] = []
   #resumption: Resumption = {}
+  /** Whether the last connection went on with a session. */
+  #resumed = false
   /** The window in which the certificate before this one was renewed: cloudcore names it until it sees the new one. */
   #done: Identity['renew']
   #told: string | undefined
@@ -103,12 +105,21 @@ export class IdentityKeeper {
     if (expired || this.#refused) await this.#anew(signal, expired)
     const { key, chain } = this.#identity
     const judge = (shown: readonly Certificate[], host: string) => this.#judge(shown, host)
-    return dial({ url: link, identity: { key, chain }, judge, resumption: this.#resumption, signal })
+    const options = { url: link, identity: { key, chain }, judge, signal }
+    const socket = await dial(this.#mayResume ? { ...options, resumption: this.#resumption } : options)
+    this.#resumed = socket.isSessionReused()
+    return socket
+  }
+
+  /** A session remembers this node's certificate at the broker, and not those that stand between it and a root. */
+  get #mayResume(): boolean {
+    return readCertificates(this.#identity.chain).length === 1
   }
 
   /** The broker did not let this node in. */
   refused(): void {
-    this.#refused = true
+    // Of a session the broker may have forgotten too much: a whole handshake tells.
+    this.#refused = !this.#resumed
     this.#resumption = {}
   }
 
@@ -173,6 +184,8 @@ export class IdentityKeeper {
   async #anew(signal: AbortSignal, expired: boolean): Promise<void> {
     const { clock, enrolment } = this.#options
     if (!expired && clock.monotonic() - this.#anewAt < betweenAnew) {
+      // The next try is the link's again.
+      this.#refused = false
       throw new NotNow('the broker refuses this node, whose certificate is new: see the log of cloudcore')
     }
     const { key, chain, secret } = this.#identity

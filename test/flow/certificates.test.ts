@@ -46,7 +46,7 @@ describe('a board that has joined', () => {
     const before = serialOf(board)
     await eventually(async () => (await certificateOf('busy'))?.reason === 'Valid')
     clock.turn(65 * day)
-    const names = Array.from({ length: 40 }, (_one, index) => `load-${index}`)
+    const names = Array.from({ length: 12 }, (_one, index) => `load-${index}`)
     for (const name of names) await cloud.api.create(pod(name, 'busy'))
     await eventually(() => serialOf(board) !== before)
     await eventually(async () => {
