@@ -4,6 +4,7 @@ import { parseToken, shownToken } from '@kedge/shared/identity/token'
 import { must } from '@kedge/shared/must'
 import { linkTopic } from '@kedge/shared/topics'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { conditionOf } from '../../support/api.ts'
 import { authority, certificatePem, day, holder, keyPem, makeCertificate } from '../../support/certificates.ts'
 import { clientAuth, extensions, makeCsr, nodeName, p256 } from '../../support/csr.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -158,6 +159,32 @@ describe('a node with a good certificate and a patched client', () => {
     await eventually(async () => (await world.metric('kedge_cloud_link_malformed_total')) >= 500)
     expect((await world.told('malformed frame')).length).toBeLessThan(40)
   })
+})
+
+test('an identity in two places locks its node, loudly, and neither gets in until somebody has looked at it', async () => {
+  const shown = await world.join('edge-7')
+  const live = async (talk: string) => {
+    const client = await connected(world.client('edge-7', { shown }))
+    const place = { epoch: '', revision: 0, digest: emptyDigest, count: 0 }
+    say(client, { is: 'have', protocol: 1, speaks: 2, talk, ...place, why: 'connect', edgecore: 'x' }, 'edge-7')
+    return client
+  }
+  const first = await live('aaaaaaaa.1')
+  say(first, report({ is: 'node', labels: {}, status: {} }), 'edge-7')
+  await eventually(() => world.api.find('nodes/edge-7'))
+  await live('bbbbbbbb.1')
+  await closed(first)
+  const again = await live('aaaaaaaa.2')
+  await closed(again)
+  await expect(live('bbbbbbbb.2')).rejects.toThrow(/refused/i)
+  const locked = async () => conditionOf(await world.api.get('nodes/edge-7'), 'IdentityLocked')
+  await eventually(async () => (await locked())?.status === 'True')
+  const { metadata } = await world.api.get('secrets/kedge/node-identity-edge-7')
+  expect(metadata.annotations['kedge.io/locked']).toContain('in use in two places')
+  const isTold = ({ type, involvedObject }: { type: string; involvedObject: { name: string } }) =>
+    type === 'Warning' && involvedObject.name === 'edge-7'
+  await eventually(async () => (await world.api.list('events')).some(isTold))
+  await world.unharmed()
 })
 
 describe('someone without a good certificate', () => {

@@ -247,8 +247,8 @@ export async function closed(client: MqttClient): Promise<void> {
   await eventually(() => !client.connected)
 }
 
-export function say(client: MqttClient, frame: UpFrame): void {
-  client.publish(linkTopic('edge-1', 'up'), encodeFrame(frame), { qos: 1 })
+export function say(client: MqttClient, frame: UpFrame, node = 'edge-1'): void {
+  client.publish(linkTopic(node, 'up'), encodeFrame(frame), { qos: 1 })
 }
 
 /** A frame of reports, whatever they say. */
