@@ -1,6 +1,6 @@
-import type { ExecResult, Runtime } from '@kedge/edgecore/pods/runtime'
+import type { ExecResult, PodConfig, Runtime } from '@kedge/edgecore/pods/runtime'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { PodNode, type PodOptions, pod, simulate } from '../../../support/pod-node.ts'
+import { PodNode, type PodOptions, pod, secret, simulate } from '../../../support/pod-node.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
 
 /**
@@ -261,4 +261,28 @@ describe('the hook before the end', () => {
     expect(executed).toEqual(['bye'])
     expect(web()).toMatchObject({ image: 'nginx:1.28', restartCount: 1 })
   })
+})
+
+test('an image is pulled with what its pod is given for it', async () => {
+  const pulls: unknown[] = []
+  const wrap = node.wrap
+  node.wrap = (runtime) =>
+    new Proxy(wrap(runtime), {
+      get(target, name) {
+        if (name !== 'pull') return Reflect.get(target, name)
+        return (image: string, config: PodConfig, credentials: unknown) => {
+          pulls.push(credentials)
+          return runtime.pull(image, config)
+        }
+      },
+    })
+  await node.crash()
+  await node.start()
+  const auths = {
+    'r.example': { username: 'me', password: 'secret' },
+    'other.example': { username: 'x', password: 'y' },
+  }
+  await node.put(secret('regcred', { '.dockerconfigjson': JSON.stringify({ auths }) }))
+  await node.put(one({ image: 'r.example/shop:1' }, {}, { imagePullSecrets: [{ name: 'regcred' }, { name: 'none' }] }))
+  expect(pulls).toEqual([[{ serverAddress: 'r.example', username: 'me', password: 'secret' }]])
 })
