@@ -1,4 +1,4 @@
-import { rfc3339, systemClock } from '@kedge/shared/clock'
+import { systemClock } from '@kedge/shared/clock'
 import { explain, UserError } from '@kedge/shared/errors'
 import { silentLog } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
@@ -91,8 +91,8 @@ async function revoke(kube: Kube, node: string, now: number): Promise<string> {
     if (identity === undefined && !exists) return { is: 'leave', answer: `no node ${node} has joined` }
     const held = identity ?? { node, issued: [], secrets: [], only: true }
     if (held.revoked !== undefined) return { is: 'leave', answer: `node ${node} was revoked at ${held.revoked}` }
-    // Whoever joins in its name later starts with a clean record.
-    return { is: 'write', record: { ...held, locked: undefined, revoked: rfc3339(now) } }
+    // To the millisecond: a token of before must not let the node back in. Whoever joins later starts with a clean record.
+    return { is: 'write', record: { ...held, locked: undefined, revoked: new Date(now).toISOString() } }
   })
   const count = changed.issued.length
   return [

@@ -86,10 +86,14 @@ export class Identities {
   /** What a Node says of its identity. */
   conditionsOf(node: KubeObject): Condition[] {
     const { clock, registry } = this.#options
-    const locked = registry.node(node.metadata.name)?.locked
+    const { locked, revoked } = registry.node(node.metadata.name) ?? {}
     const held = conditionOf(node.status, 'IdentityLocked')
     const lastHeartbeatTime = rfc3339(clock.now())
     const common = { type: 'IdentityLocked', lastHeartbeatTime }
+    if (revoked !== undefined) {
+      const message = `revoked at ${revoked}; a token that is made for it lets a board join in its name again`
+      return [{ ...common, status: 'True', reason: 'Revoked', message }]
+    }
     if (locked !== undefined) {
       const message = `${locked}; nobody may connect in its name until cloudcore node unlock ${node.metadata.name}`
       return [{ ...common, status: 'True', reason: 'Locked', message }]
@@ -135,7 +139,8 @@ export class Identities {
 
   async #lock(node: string, reason: string): Promise<void> {
     const { registry, clock, log } = this.#options
-    const at = rfc3339(clock.now())
+    // To the millisecond: a token of before the lock is not one that was made because of it.
+    const at = new Date(clock.now()).toISOString()
     const changed = await registry.changeNode<undefined>(node, (identity) => {
       // Without a record nobody could ever unlock it.
       if (identity === undefined || identity.locked !== undefined) return { is: 'leave', answer: undefined }
