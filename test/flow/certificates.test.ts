@@ -1,9 +1,13 @@
+import { nodeCommand } from '@kedge/cloudcore/cli/node'
 import { SecretCaStore } from '@kedge/cloudcore/identity/ca-store'
+import { Registry } from '@kedge/cloudcore/identity/registry'
 import { retireCa, rotateCa } from '@kedge/cloudcore/identity/rotate-ca'
 import { openKube } from '@kedge/cloudcore/kube/client'
 import { get } from '@kedge/edgecore/cli/get'
 import { leafOf } from '@kedge/edgecore/identity/identity'
 import { findIdentity } from '@kedge/edgecore/identity/keep'
+import { rfc3339 } from '@kedge/shared/clock'
+import { silentLog } from '@kedge/shared/log'
 import { must } from '@kedge/shared/must'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { conditionOf } from '../support/api.ts'
@@ -104,15 +108,31 @@ describe('a board that has joined', () => {
     await eventually(() => board.inSync)
   })
 
-  test('that is revoked is cut off, says why, and waits', async () => {
+  test('that is locked is cut off, says why, and is back once it is unlocked; that is revoked stays away', async () => {
     const board = await joined('stolen')
-    const { nodeCommand } = await import('@kedge/cloudcore/cli/node')
+    const kube = openKube({ kubeconfig: cloud.kubeconfig })
+    onTestFinished(() => kube.close())
+    const registry = new Registry({ kube, clock, log: silentLog })
+    await registry.load('node', 'stolen')
+    await registry.changeNode('stolen', (identity) => {
+      const record = { ...must(identity, 'identity'), locked: `${rfc3339(clock.now())} in two places` }
+      return { is: 'write', record }
+    })
+    const refusals = () => board.said('identity refused')
+    await eventually(() => refusals().length === 1)
+    expect(refusals()[0]).toMatchObject({ code: 'node-locked', todo: expect.stringContaining('cloudcore node unlock') })
+    expect(board.inSync).toBe(false)
+    const serial = serialOf(board)
     const around = { env: {}, now: clock.now(), note: () => {} }
+    await nodeCommand(['unlock', 'stolen', '--kubeconfig', cloud.kubeconfig], around)
+    await eventually(() => board.inSync)
+    expect(board.said('certificate').at(-1)).toMatchObject({ reason: 'Valid' })
+    expect(await get(['identity', '--data', board.data], around)).toMatchObject({ note: '' })
+    // With another certificate: of the old one there was a copy.
+    expect(serialOf(board)).not.toBe(serial)
     await nodeCommand(['revoke', 'stolen', '--kubeconfig', cloud.kubeconfig], around)
-    const [refusal] = await eventually(
-      () => board.said('identity refused').length > 0 && board.said('identity refused'),
-    )
-    expect(refusal).toMatchObject({ code: 'node-revoked' })
+    await eventually(() => refusals().length === 2)
+    expect(refusals()[1]).toMatchObject({ code: 'node-revoked' })
     expect(board.inSync).toBe(false)
   })
 })
