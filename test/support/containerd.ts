@@ -136,8 +136,11 @@ export class Containerd {
   async #removeSandboxes(): Promise<void> {
     await this.#ask(async (client) => {
       const { items } = await client.call(methods.listSandboxes, {}, 5000)
-      for (const { id: pod_sandbox_id } of items) await client.call(methods.stopSandbox, { pod_sandbox_id }, 20_000)
-      for (const { id: pod_sandbox_id } of items) await client.call(methods.removeSandbox, { pod_sandbox_id }, 20_000)
+      const remove = async (pod_sandbox_id: string) => {
+        await client.call(methods.stopSandbox, { pod_sandbox_id }, 20_000)
+        await client.call(methods.removeSandbox, { pod_sandbox_id }, 20_000)
+      }
+      await Promise.all(items.map(({ id }) => remove(id)))
     })
   }
 
