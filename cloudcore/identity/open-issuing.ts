@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Clock } from '@kedge/shared/clock'
+import { type Clock, rfc3339 } from '@kedge/shared/clock'
 import { explain, UserError } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { type Service, stopAll } from '@kedge/shared/service'
@@ -8,7 +8,7 @@ import { BuiltInCa, followCa } from './built-in.ts'
 import { SecretCaStore } from './ca-store.ts'
 import { certificateRequests } from './cert-manager.ts'
 import type { ServerNames } from './certificates.ts'
-import { rootsIn } from './chain.ts'
+import { rootsIn, validityOf } from './chain.ts'
 import type { Issuer, LinkCertificate } from './issuer.ts'
 import { type IssuerName, issuerText, ownSigner } from './issuer-name.ts'
 import { KeptRoots } from './kept-roots.ts'
@@ -61,6 +61,7 @@ export async function openIssuing({ kube, settings, names, clock, log }: Options
     const store = new SecretCaStore(kube, key)
     const ca = await BuiltInCa.open({ store, clock })
     add(followCa({ ca, store, kube, clock, log }))
+    warnOfEnd(ca, clock, log)
     const files = linkFiles(settings)
     const certificate =
       files === undefined
@@ -76,6 +77,15 @@ export async function openIssuing({ kube, settings, names, clock, log }: Options
     await stop()
     throw error
   }
+}
+
+const year = 365 * 24 * 3600 * 1000
+
+/** Nodes need time to hear of another authority: a board may be away for long. */
+function warnOfEnd(ca: BuiltInCa, clock: Clock, log: Log): void {
+  const { to } = validityOf(ca.roots())
+  if (to - clock.now() > year) return
+  log.warn({ ends: rfc3339(to), todo: 'cloudcore ca rotate' }, 'ca ends soon')
 }
 
 interface SignerParts {

@@ -81,7 +81,6 @@ export class RequestIssuer implements Issuer, Service {
       return { chain: bundle(chain) }
     } catch (error) {
       if (error instanceof IssuerRefusal) throw error
-      if (hasCode(error, 404)) throw new Error(kind.missing, { cause: error })
       throw new Error(`${kind.kind} ${name}`, { cause: error })
     } finally {
       box.close()
@@ -98,8 +97,10 @@ export class RequestIssuer implements Issuer, Service {
     try {
       return await kube.create(kind.collection, { ...body, metadata: { ...body.metadata, name, labels, annotations } })
     } catch (error) {
-      if (isRefusal(error)) throw new IssuerRefusal(`${kind.kind} refused: ${error.message}`, { cause: error })
-      throw error
+      if (hasCode(error, 404)) throw new Error(kind.missing, { cause: error })
+      // A right that is missing can be given; what the API or a webhook finds wrong stays wrong.
+      if (!isRefusal(error) || error.code === 403) throw error
+      throw new IssuerRefusal(`${kind.kind} refused: ${error.message}`, { cause: error })
     }
   }
 

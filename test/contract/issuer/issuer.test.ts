@@ -171,6 +171,14 @@ describe.each(suites)('$name', ({ name, others, component, start }) => {
       expect(signer.of(node)).toHaveLength(1)
     })
 
+    it('says what is missing where the API does not know such requests', async () => {
+      const bare = await rig.open({ known: false })
+      onTestFinished(() => bare.stop?.())
+      const error = await caught(sign(inMood('signs'), undefined, bare))
+      expect(error).not.toBeInstanceOf(IssuerRefusal)
+      expect(`${error.cause}`).toMatch(/choose another --issuer/)
+    })
+
     it('keeps the last three requests of a node', async () => {
       const node = inMood('signs')
       for (let n = 0; n < 5; n++) await sign(node)

@@ -26,6 +26,8 @@ export interface OpenOptions {
   patience?: number
   /** Only others may approve. */
   mayApprove?: boolean
+  /** The API knows the kind of its requests. */
+  known?: boolean
 }
 
 /** One issuer, with whoever signs for it. */
@@ -115,6 +117,12 @@ function noting(kube: Kube, used: Set<string>): Kube {
   }
 }
 
+function accessTo(kube: Kube, used: Set<string>, { mayApprove = true, known = true }: OpenOptions): Kube {
+  if (known) return mayApprove ? noting(kube, used) : withoutApproval(kube)
+  const create = () => Promise.reject(new KubeError('the server could not find the requested resource', { code: 404 }))
+  return { ...withoutApproval(kube), create }
+}
+
 const common = (kube: Kube) => ({ kube, clock: systemClock, log: silentLog })
 
 export const suites: Suite[] = [
@@ -157,12 +165,12 @@ export const suites: Suite[] = [
       const used = new Set<string>()
       const name = { is: 'kubernetes-csr' as const, signer: `${uniqueName('test')}.kedge.example/edge` }
       const signer = await Signer.start(kube, kubernetesDialect(name.signer))
-      const open = async ({ patience, mayApprove }: OpenOptions = {}) => {
+      const open = async ({ patience, ...access }: OpenOptions = {}) => {
         const ca = await BuiltInCa.open({ store: new MemoryCaStore(), clock: systemClock })
         const roots = await KeptRoots.open(kube, Date.now)
         const parts = { name: issuerText(name), kind: signingRequests(name, ca), roots, given: signer.root, patience }
         return new RequestIssuer({
-          ...common(mayApprove === false ? withoutApproval(kube) : noting(kube, used)),
+          ...common(accessTo(kube, used, access)),
           ...parts,
         })
       }
@@ -180,11 +188,11 @@ export const suites: Suite[] = [
       const group = embedded ? 'cert-manager.io' : `${uniqueName('test')}.kedge.example`
       const name = { is: 'cert-manager' as const, kind: 'ClusterIssuer', name: uniqueName('edge'), group }
       const signer = await Signer.start(kube, certManagerDialect({ name: name.name, kind: name.kind, group }))
-      const open = async ({ patience, mayApprove }: OpenOptions = {}) => {
+      const open = async ({ patience, ...access }: OpenOptions = {}) => {
         const roots = await KeptRoots.open(kube, Date.now)
         const parts = { name: issuerText(name), kind: certificateRequests(name), roots, given: '', patience }
         return new RequestIssuer({
-          ...common(mayApprove === false ? withoutApproval(kube) : noting(kube, used)),
+          ...common(accessTo(kube, used, access)),
           ...parts,
         })
       }
