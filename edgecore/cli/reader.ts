@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { systemClock } from '@kedge/shared/clock'
 import { codeOf, UserError } from '@kedge/shared/errors'
 import { Database } from '@kedge/shared/sqlite'
@@ -83,10 +83,26 @@ function checkVersion(db: Database, path: string): void {
   )
 }
 
+/** Where systemd puts what deploy/systemd hands in, for root to read. */
+const credentialFile = '/run/credentials/edgecore.service/kedge-secrets-key'
+
+function isReadable(file: string): boolean {
+  try {
+    accessSync(file, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** Throws a UserError where the key cannot be read, or is another. */
 function lazySeal(file: string): SealedDatabase['seal'] {
   let known: Seal | undefined
   const seal = () => {
+    if (known === undefined && !isReadable(file)) {
+      const advice = `give its file with --secrets-key-file; systemd has it in ${credentialFile}`
+      throw new UserError(`Secrets are encrypted, and their key ${file} cannot be read by you: ${advice}`)
+    }
     known ??= new Seal(readHandedIn(file))
     return known
   }
