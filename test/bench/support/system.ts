@@ -131,30 +131,30 @@ export class System {
   readonly #dir: string
   readonly #apiPort: number
   readonly #metricsPort: number
-  readonly #kubeconfig: string
+  readonly kubeconfig: string
   readonly #programs: Program[] = []
   #kube: KubeClient | undefined
 
-  private constructor(dir: string, firstPort: number) {
+  private constructor(dir: string, firstPort: number, secure: boolean) {
     this.#dir = dir
     this.linkPort = firstPort
     this.#apiPort = firstPort + 1
     this.#metricsPort = firstPort + 2
-    this.#kubeconfig = join(dir, 'kubeconfig')
+    this.kubeconfig = join(dir, 'kubeconfig')
     this.cloudcore = new Program(dir, 'cloudcore', 'cloudcore', {
       standalone: true,
       'link-port': this.linkPort,
-      'link-plain': true,
+      'link-plain': !secure,
       'api-port': this.#apiPort,
       'metrics-address': `127.0.0.1:${this.#metricsPort}`,
-      'write-kubeconfig': this.#kubeconfig,
+      'write-kubeconfig': this.kubeconfig,
     })
     this.#programs.push(this.cloudcore)
   }
 
-  /** Starts cloudcore, hands the system to `use`, and stops and removes everything after it. */
-  static async run(use: (system: System) => Promise<void>): Promise<void> {
-    const system = new System(mkdtempSync(join(tmpdir(), 'kedge-bench-')), await portsInARow(3))
+  /** Starts cloudcore, hands the system to `use`, and stops and removes everything after it; `secure`: with TLS. */
+  static async run(use: (system: System) => Promise<void>, { secure = false } = {}): Promise<void> {
+    const system = new System(mkdtempSync(join(tmpdir(), 'kedge-bench-')), await portsInARow(3), secure)
     const atExit = () => system.#killAll()
     process.once('exit', atExit)
     try {
@@ -167,7 +167,7 @@ export class System {
   }
 
   get kube(): KubeClient {
-    this.#kube ??= new KubeClient(this.#kubeconfig)
+    this.#kube ??= new KubeClient(this.kubeconfig)
     return this.#kube
   }
 
