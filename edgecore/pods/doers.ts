@@ -1,6 +1,7 @@
 import { must } from '@kedge/shared/must'
 import { keyOf } from '@kedge/shared/objects'
 import type { PodCare } from './care.ts'
+import { removeContainerLog, removeSandboxLogs } from './container-logs.ts'
 import { type SetupInput, setUp, skippedMessage } from './container-setup.ts'
 import { dnsOf } from './dns.ts'
 import type { PodEvent } from './events.ts'
@@ -62,6 +63,10 @@ export function doersOf(tools: Tools): Doers {
       await runtime.stopSandbox(id)
     },
     async removeSandbox({ id }) {
+      const { seen: all, wanted } = seen().situation
+      const gone = all.find((one) => one.id === id)
+      const others = all.filter((one) => one !== gone && one.pod.uid === gone?.pod.uid)
+      if (gone) await removeSandboxLogs(runtime, gone, others.length === 0 && gone.pod.uid !== wanted?.uid)
       await runtime.removeSandbox(id)
     },
     async pull({ image }) {
@@ -97,6 +102,10 @@ export function doersOf(tools: Tools): Doers {
       await care.end(id, graceMs, sandbox)
     },
     async remove({ id }) {
+      for (const sandbox of seen().situation.seen) {
+        const gone = sandbox.containers.find((container) => container.id === id)
+        if (gone) await removeContainerLog(runtime, sandbox, gone)
+      }
       await runtime.removeContainer(id)
     },
   }

@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { get } from '@kedge/edgecore/cli/get'
@@ -166,6 +166,6 @@ describe.skipIf(reason !== undefined)(`a board with a real containerd (${reason 
     rmSync(join(folder, 'short.json'))
     await eventually(async () => (await getJson('pods')).items.length === 2)
     await eventually(() => !readdirSync(join(data, 'pods')).includes(uid))
-    expect(existsSync(join(data, 'pods', uid))).toBe(false)
+    await eventually(() => !readdirSync(join(data, 'logs')).some((name) => name.includes('short')))
   })
 })
