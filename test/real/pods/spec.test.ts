@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KubeObject } from '@kedge/shared/objects'
-import { beforeAll, describe, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { afterThese } from '../../support/after-these.ts'
 import { Containerd, withoutContainerd } from '../../support/containerd.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -185,5 +185,97 @@ describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'a
     expect(node.container('log')?.state).toMatchObject({ terminated: { message: 'from the log\n' } })
     await node.when('unhooked', ({ containerStatuses: [web] }) => (web?.restartCount ?? 0) > 0)
     expect(node.events('unhooked').map((event) => event.reason)).toContain('FailedPostStartHook')
+  })
+
+  test.concurrent('init containers first, sidecars beside, restarts and rights', async ({ expect }) => {
+    const mem = { name: 'mem', mountPath: '/mem' }
+    const script = `if test -e /mem/again; then ${sleeping}; else touch /mem/again; exit 4; fi`
+    const sh = (text: string) => ['/bin/sh', '-c', text]
+    const image = containerd.image
+    const initContainers = [
+      { name: 'first', image, command: sh('echo made > /mem/made; chmod 777 /mem/made'), volumeMounts: [mem] },
+      {
+        ...{ name: 'beside', image, restartPolicy: 'Always', volumeMounts: [mem] },
+        command: sh(`test -e /mem/made && sleep 0.5 && touch /mem/up; ${sleeping}`),
+        startupProbe: { exec: { command: ['/bin/test', '-e', '/mem/up'] }, periodSeconds: 1, failureThreshold: 30 },
+      },
+    ]
+    await node.put(
+      one(
+        'ordered',
+        {
+          command: sh(script),
+          volumeMounts: [mem, { name: 'mem', mountPath: '/part', subPath: 'made' }],
+          securityContext: {
+            runAsUser: 1000,
+            runAsGroup: 1001,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+        },
+        { initContainers, volumes: [{ name: 'mem', emptyDir: { medium: 'Memory' } }] },
+      ),
+      one('rootless', {}, { securityContext: { runAsNonRoot: true } }),
+      one(
+        'greedy',
+        { command: sh('head -c 64m /dev/zero | tail'), resources: { limits: { memory: '16Mi' } } },
+        { restartPolicy: 'Never' },
+      ),
+    )
+    const { initContainerStatuses, conditions } = await node.when(
+      'ordered',
+      ({ phase, containerStatuses: [web] }) => phase === 'Running' && web?.ready === true && web.restartCount === 1,
+    )
+    expect(initContainerStatuses).toMatchObject([
+      { name: 'first', ready: true, state: { terminated: { exitCode: 0, reason: 'Completed' } } },
+      { name: 'beside', ready: true, started: true, state: { running: {} } },
+    ])
+    expect(conditions.find(({ type }) => type === 'Initialized')?.status).toBe('True')
+    expect(node.container('ordered')?.lastState).toMatchObject({ terminated: { exitCode: 4, reason: 'Error' } })
+    const said = await node.shell('ordered', 'id -u; id -g; cat /part; touch /x 2>&1; grep CapEff /proc/self/status')
+    expect(said.split('\n')).toEqual([
+      '1000',
+      '1001',
+      'made',
+      expect.stringContaining('Read-only'),
+      expect.stringMatching(/0000$/),
+    ])
+    await node.when('rootless', () =>
+      JSON.stringify(node.container('rootless')?.state).includes('CreateContainerConfigError'),
+    )
+    expect(JSON.stringify(node.container('rootless')?.state)).toContain('image will run as root')
+    await node.when('greedy', ({ phase }) => phase === 'Failed')
+    expect(node.container('greedy')?.state).toMatchObject({ terminated: { exitCode: 137, reason: 'OOMKilled' } })
+  })
+
+  test.concurrent('a server is probed over the network of its pod', async ({ expect }) => {
+    const web = {
+      command: ['/bin/sh', '-c', 'mkdir -p /www; sleep 0.5; echo ok > /www/healthz; exec httpd -f -p 8080 -h /www'],
+      ports: [{ name: 'http', containerPort: 8080 }],
+      startupProbe: { tcpSocket: { port: 'http' }, periodSeconds: 1, failureThreshold: 30 },
+      readinessProbe: { httpGet: { path: '/healthz', port: 'http' }, periodSeconds: 1 },
+      livenessProbe: { grpc: { port: 1 }, periodSeconds: 1, failureThreshold: 1000 },
+    }
+    await node.put(one('served', web, { hostNetwork: false }))
+    const { podIP } = await node.running('served')
+    expect(podIP).toMatch(/^10\./)
+    await node.shell('served', 'rm /www/healthz')
+    await node.when('served', ({ containerStatuses: [one] }) => one?.ready === false)
+    const unhealthy = node.events('served').filter((event) => event.reason === 'Unhealthy')
+    expect(unhealthy.some(({ message }) => message.includes('HTTP probe failed with statuscode: 404'))).toBe(true)
+    expect(node.container('served')?.restartCount).toBe(0)
+  })
+
+  test('an edgecore that comes back adopts what runs, with all that is mounted for it', async () => {
+    const volumes = [{ name: 'key', secret: { secretName: 'adopted' } }]
+    const readinessProbe = { exec: { command: ['/bin/test', '-e', '/key/password'] }, periodSeconds: 1 }
+    await node.put(secret('adopted', { password: 'hunter2' }))
+    await node.put(one('adopted', { readinessProbe, volumeMounts: [{ name: 'key', mountPath: '/key' }] }, { volumes }))
+    const { containerStatuses: before } = await node.running('adopted')
+    await node.stop()
+    await node.put(secret('adopted', { password: 'changed' }))
+    node.start()
+    await eventually(async () => (await node.shell('adopted', 'cat /key/password')) === 'changed')
+    expect(node.status('adopted')?.containerStatuses).toEqual(before)
   })
 })
