@@ -1,4 +1,4 @@
-import { chmod, mkdir, open, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Setup } from './container-setup.ts'
 import { bind, mountPoints, unmount } from './mount-table.ts'
@@ -10,6 +10,9 @@ import { StepFault } from './step-fault.ts'
 import { openInside, resolveSubPath } from './sub-paths.ts'
 import { orUndefined } from './volume-writer.ts'
 import type { PodVolumes } from './volumes.ts'
+
+/** So many containers of one name may still be asked for their last words. */
+const keptAttempts = 3
 
 export interface FilesInput {
   spec: WantedSpec
@@ -45,6 +48,8 @@ export async function mountsFor(mounts: Mounts, input: FilesInput): Promise<Moun
     // Whoever the container runs as writes here.
     await chmod(path, 0o666)
     out.push({ hostPath: path, containerPath: last })
+    // Of each name the engine keeps the newest containers only, and who crashes for years is not to fill the disk.
+    await rm(terminationFile(mounts, uid, { name: container.name, attempt: attempt - keptAttempts }), { force: true })
   }
   return out
 }
@@ -76,7 +81,7 @@ async function mountFor(
 
 /** A path within a volume that stays what it is now, whatever the pod does to the names on the way to it. */
 async function pinned(source: string, subPath: string, { fixed, at }: { fixed: boolean; at: string }): Promise<string> {
-  const path = await resolveSubPath(source, subPath)
+  const path = await resolveSubPath(source, subPath, { make: !fixed })
   if (fixed || process.getuid?.() !== 0) return path
   const handle = await openInside(await resolveSubPath(source, '.'), path)
   try {

@@ -5,9 +5,13 @@ import { codeOf } from '@kedge/shared/errors'
 
 /**
  * The path below a volume that a container gets in place of the whole. What runs in the pod may put links into the volume,
- * so the path is followed once and must end in the volume. A folder that is not there is made.
+ * so the path is followed once and must end in the volume. A folder that is not there is made, if it may be.
  */
-export async function resolveSubPath(volume: string, subPath: string): Promise<string> {
+export async function resolveSubPath(
+  volume: string,
+  subPath: string,
+  { make = true }: { make?: boolean } = {},
+): Promise<string> {
   const root = await realpath(volume)
   const at = join(root, subPath)
   const found = await realpath(at).catch((error) => {
@@ -15,6 +19,7 @@ export async function resolveSubPath(volume: string, subPath: string): Promise<s
     throw error
   })
   if (found !== undefined) return inside(root, found, subPath)
+  if (!make) throw new Error(`there is no "${subPath}" in the volume`)
   // What is to be made hangs on the deepest folder that is there.
   inside(root, await deepest(dirname(at)), subPath)
   await mkdir(at, { recursive: true, mode: (await stat(root)).mode & 0o777 })

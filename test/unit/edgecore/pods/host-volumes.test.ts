@@ -86,6 +86,11 @@ describe('a path within a volume', () => {
     expect(existsSync(join(dir, 'secret', 'x'))).toBe(false)
   })
 
+  test('is not made in a volume that others fill', async () => {
+    await expect(resolveSubPath(volume, 'none', { make: false })).rejects.toThrow('there is no "none" in the volume')
+    expect(existsSync(join(volume, 'none'))).toBe(false)
+  })
+
   test('is opened without following what was put in its way', async () => {
     const handle = await openInside(volume, join(volume, 'a', 'file'))
     expect((await handle.stat()).ino).toBe(statSync(join(volume, 'a', 'file')).ino)
