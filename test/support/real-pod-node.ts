@@ -20,6 +20,9 @@ import { tempDir, type WhenOver } from './temp-dir.ts'
 
 const resources: Record<string, Resource> = { Pod: 'pods', ConfigMap: 'configmaps', Secret: 'secrets' }
 
+/** Real processes on a machine that others keep busy. */
+const patience = { within: 90_000 }
+
 /** The pods part of an edge node over a real containerd, in real time. */
 export class RealPodNode {
   readonly dir: string
@@ -115,7 +118,7 @@ export class RealPodNode {
       return await eventually(() => {
         const status = this.status(pod)
         return status && look(status) ? status : undefined
-      })
+      }, patience)
     } catch (cause) {
       const events = this.events(pod).map(({ reason, message }) => `${reason}: ${message}`)
       throw new Error(`${JSON.stringify(this.status(pod), null, 1)}\n${events.join('\n')}`, { cause })

@@ -9,9 +9,12 @@ import { configMap, type PodOptions, pod, secret } from '../../support/pod-node.
 import { RealPodNode } from '../../support/real-pod-node.ts'
 
 const reason = withoutContainerd()
+/** On a machine that others keep busy containers take their time. */
+const timeout = 180_000
+const until = (look: () => unknown) => eventually(look, { within: 90_000 })
 const sleeping = 'trap "exit 0" TERM; while true; do sleep 0.1; done'
 
-describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'as root'})`, () => {
+describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'as root'})`, { timeout }, () => {
   const whenOver = afterThese()
   let containerd: Containerd
   let node: RealPodNode
@@ -110,7 +113,7 @@ describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'a
     )
     expect(readFileSync('/proc/mounts', 'utf8')).toContain(`${node.dir}/pods/uid-spec/volumes/key tmpfs`)
     await node.drop('pods/default/spec')
-    await eventually(() => !existsSync(join(node.dir, 'pods', 'uid-spec')))
+    await until(() => !existsSync(join(node.dir, 'pods', 'uid-spec')))
     expect(existsSync(join(host, 'there'))).toBe(true)
   })
 
@@ -173,7 +176,7 @@ describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'a
       ),
     )
     await node.running('hooked')
-    await eventually(() => existsSync(join(shared, 'post')))
+    await until(() => existsSync(join(shared, 'post')))
     await node.put(one('hooked', { volumeMounts, lifecycle }, { volumes }, { deletion: { graceSeconds: 3 } }))
     await node.when('hooked', ({ phase }) => phase === 'Succeeded')
     expect(readFileSync(join(shared, 'pre'), 'utf8')).toBe('stopping\n')
@@ -275,7 +278,7 @@ describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'a
     await node.stop()
     await node.put(secret('adopted', { password: 'changed' }))
     node.start()
-    await eventually(async () => (await node.shell('adopted', 'cat /key/password')) === 'changed')
+    await until(async () => (await node.shell('adopted', 'cat /key/password')) === 'changed')
     expect(node.status('adopted')?.containerStatuses).toEqual(before)
   })
 })
