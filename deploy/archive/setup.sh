@@ -15,7 +15,7 @@ set -eu
 
 root=${KEDGE_ROOT:-}
 home=$root/usr/lib/kedge
-units=$root/etc/systemd/system
+units=$root/usr/lib/systemd/system
 services='edgecore cloudcore'
 
 say() { echo "kedge-setup: $*"; }
@@ -41,10 +41,11 @@ use() {
   before=$(version_of current)
   [ "$before" = none ] || [ "$before" = "$1" ] || link "$home/previous" "versions/$before"
   link "$home/current" "versions/$1"
-  # Names first that are looked up elsewhere: a unit and a command mean the version that is in force.
+  # Units are copied: systemctl enable would follow a link to the version of today.
   mkdir -p "$units" "$root/usr/bin" "$root/usr/sbin"
   for service in $services; do
-    link "$units/$service.service" "/usr/lib/kedge/current/systemd/$service.service"
+    cp "$home/versions/$1/systemd/$service.service" "$units/$service.service.new"
+    mv "$units/$service.service.new" "$units/$service.service"
     link "$root/usr/bin/$service" "/usr/lib/kedge/current/bin/$service"
   done
   link "$root/usr/sbin/kedge-setup" "/usr/lib/kedge/current/setup.sh"
@@ -101,7 +102,7 @@ remove() {
   rm -rf "$home"
   systemd daemon-reload
   if [ "${1:-}" = --purge ]; then
-    for service in $services; do rm -rf "$units/$service.service.d"; done
+    for service in $services; do rm -rf "$root/etc/systemd/system/$service.service.d"; done
     rm -rf "$root/var/lib/kedge" "$root/var/lib/private/kedge" "$root/etc/kedge" "$root/etc/credstore.encrypted/kedge-secrets-key"
     say 'removed, with all state'
   else

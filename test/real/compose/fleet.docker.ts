@@ -13,7 +13,7 @@ let engine: DockerEngine
 let fleet: ComposedFleet
 let api: Api
 
-const patience = { within: 90_000, every: 250 }
+const patience = { within: 180_000, every: 250 }
 
 beforeAll(async () => {
   dir = tempDir(afterAll)

@@ -4,8 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/real/compose/*.docker.ts'],
     fileParallelism: false,
-    hookTimeout: 300_000,
-    testTimeout: 120_000,
+    hookTimeout: 400_000,
+    testTimeout: 400_000,
     // What one test leaves, the next one goes on with: after a failure there is nothing to go on with.
     bail: 1,
   },

@@ -10,13 +10,13 @@ export const cache = process.env.KEDGE_TEST_CACHE ?? join(homedir(), '.cache', '
  * A bare Debian 12 root, made with debootstrap once and kept: what a registry's base image would be. Not to be written
  * into; copy it.
  */
-export async function debianRoot(): Promise<string> {
-  const root = join(cache, 'bookworm-amd64')
+export async function debianRoot(packages = 'ca-certificates,libstdc++6'): Promise<string> {
+  const root = join(cache, `bookworm-${process.arch}-${packages}`)
   if (existsSync(root)) return root
   mkdirSync(cache, { recursive: true })
   const making = `${root}.${process.pid}`
   try {
-    await run('debootstrap', ['--variant=minbase', '--include=ca-certificates,libstdc++6', 'bookworm', making])
+    await run('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', making])
     for (const waste of ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man']) {
       rmSync(join(making, waste), { recursive: true, force: true })
     }
