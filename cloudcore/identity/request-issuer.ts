@@ -36,7 +36,7 @@ const keptPerNode = 3
 
 /**
  * Has certificates signed by way of objects of Kubernetes: makes one, approves it unless somebody else did, waits for the
- * certificate, and checks it. One that is still open when its node asks again with the same key is taken up again.
+ * certificate, and checks it. Whoever asks again with the same key gets what came of the request that there is.
  */
 export class RequestIssuer implements Issuer, Service {
   readonly #options: Options
@@ -68,16 +68,19 @@ export class RequestIssuer implements Issuer, Service {
   }
 
   async sign(request: SignRequest): Promise<Signed> {
-    const { kind, patience = 20_000 } = this.#options
+    const { kind, clock, patience = 20_000 } = this.#options
     const key = keyHash(readCsr(request.csr).spki)
-    const name = this.#requested.open(request.node, key) ?? nameFor(request.node)
+    const name = this.#requested.usable(request.node, key, clock.now()) ?? nameFor(request.node)
     const box = this.#requested.await(name, patience)
     try {
       const object = await this.#there(name, request, key)
       const { chain, roots } = await this.#outcome(await this.#approved(object), request, box)
       await this.#learn(roots)
-      const fault = issuedFault({ request, chain, roots: this.roots(), now: this.#options.clock.now() })
-      if (fault !== undefined) throw new IssuerRefusal(`what ${this.name} has signed is refused: ${fault}`)
+      const fault = issuedFault({ request, chain, roots: this.roots(), now: clock.now() })
+      if (fault !== undefined) {
+        this.#requested.spoil(name)
+        throw new IssuerRefusal(`what ${this.name} has signed is refused: ${fault}`)
+      }
       return { chain: bundle(chain) }
     } catch (error) {
       if (error instanceof IssuerRefusal) throw error
@@ -95,7 +98,10 @@ export class RequestIssuer implements Issuer, Service {
     const labels = { [identityLabel]: 'request', 'app.kubernetes.io/part-of': 'kedge' }
     const annotations = { 'kedge.io/node': request.node, 'kedge.io/key': key }
     try {
-      return await kube.create(kind.collection, { ...body, metadata: { ...body.metadata, name, labels, annotations } })
+      const metadata = { ...body.metadata, name, labels, annotations }
+      const made = await kube.create(kind.collection, { ...body, metadata })
+      this.#requested.know(made)
+      return made
     } catch (error) {
       if (hasCode(error, 404)) throw new Error(kind.missing, { cause: error })
       // A right that is missing can be given; what the API or a webhook finds wrong stays wrong.

@@ -5,14 +5,14 @@ import type { Service } from '@kedge/shared/service'
 import type { Kube } from '../kube/api.ts'
 import { WatchLoop } from '../kube/watch-loop.ts'
 import { identityLabel } from './records.ts'
-import type { RequestKind } from './request-kind.ts'
+import type { Outcome, RequestKind } from './request-kind.ts'
 
 interface Entry {
   node: string
   key: string
-  /** RFC 3339. */
-  created: string
-  isOpen: boolean
+  /** Milliseconds since the epoch. */
+  created: number
+  is: Outcome['is']
 }
 
 interface Box {
@@ -27,11 +27,14 @@ export interface Awaited {
   close(): void
 }
 
+const day = 24 * 3600 * 1000
+
 /** All requests that cloudcore has made, by one watch, however many wait for theirs. */
 export class Requested implements Service {
   readonly #kind: RequestKind
   readonly #entries = new Map<string, Entry>()
   readonly #boxes = new Map<string, Box>()
+  readonly #spoilt = new Set<string>()
   readonly #loop: WatchLoop
 
   constructor({ kind, kube, log, clock }: { kind: RequestKind; kube: Kube; log: Log; clock: Clock }) {
@@ -43,43 +46,65 @@ export class Requested implements Service {
         for (const object of objects) this.#put(object)
       },
       put: (object: KubeObject) => this.#put(object),
-      remove: ({ metadata }: KubeObject) => void this.#entries.delete(metadata.name),
+      remove: ({ metadata }: KubeObject) => {
+        this.#entries.delete(metadata.name)
+        this.#spoilt.delete(metadata.name)
+      },
     }
     const selector = { labelSelector: `${identityLabel}=request` }
     this.#loop = new WatchLoop({ kube, path: kind.collection, selector, sink, log, clock })
     this.#loop.start()
   }
 
+  /** One that was just made: the watch may tell of it later, or has told of more already. */
+  know(object: KubeObject): void {
+    if (!this.#entries.has(object.metadata.name)) this.#note(object)
+  }
+
   #put(object: KubeObject): void {
+    this.#note(object)
+    const box = this.#boxes.get(object.metadata.name)
+    if (box === undefined) return
+    box.newest = object
+    box.wake()
+  }
+
+  #note(object: KubeObject): void {
     const { name, annotations = {}, creationTimestamp } = object.metadata
     this.#entries.set(name, {
       node: annotations['kedge.io/node'] ?? '',
       key: annotations['kedge.io/key'] ?? '',
-      created: `${creationTimestamp ?? ''}`,
-      isOpen: this.#kind.outcomeOf(object).is === 'pending',
+      created: Date.parse(`${creationTimestamp}`) || 0,
+      is: this.#kind.outcomeOf(object).is,
     })
-    const box = this.#boxes.get(name)
-    if (box === undefined) return
-    box.newest = object
-    box.wake()
   }
 
   has(name: string): boolean {
     return this.#entries.has(name)
   }
 
-  /** The request of a node for a key that is still open, and that nobody waits for. */
-  open(node: string, key: string): string | undefined {
-    for (const [name, entry] of this.#entries)
-      if (entry.isOpen && entry.node === node && entry.key === key && !this.#boxes.has(name)) return name
+  /**
+   * A request of a node for a key that is still open, or whose certificate it has not got: signed while nobody waited, or
+   * lost on the way. None that somebody waits for, that came to nothing, or that is older than a day.
+   */
+  usable(node: string, key: string, now: number): string | undefined {
+    for (const [name, entry] of this.#entries) {
+      const isTheirs = entry.node === node && entry.key === key && !this.#boxes.has(name) && !this.#spoilt.has(name)
+      if (isTheirs && entry.is !== 'refused' && Math.abs(now - entry.created) < day) return name
+    }
     return undefined
+  }
+
+  /** What came of this one cannot be used: it is not taken up again. */
+  spoil(name: string): void {
+    this.#spoilt.add(name)
   }
 
   /** The requests of a node beyond the newest `count`, without those that somebody waits for. */
   surplus(node: string, count: number): string[] {
     return [...this.#entries]
       .filter(([, entry]) => entry.node === node)
-      .sort(([, a], [, b]) => (a.created < b.created ? 1 : -1))
+      .sort(([, a], [, b]) => b.created - a.created)
       .slice(count)
       .map(([name]) => name)
       .filter((name) => !this.#boxes.has(name))
