@@ -1,6 +1,7 @@
-import { mkdir, open, stat } from 'node:fs/promises'
+import { chmod, open, stat } from 'node:fs/promises'
 import { codeOf } from '@kedge/shared/errors'
 import type { HostPath } from './volume-schema.ts'
+import { openFolder } from './volume-writer.ts'
 
 type Stats = Awaited<ReturnType<typeof stat>>
 
@@ -14,6 +15,11 @@ const checks: Record<Exclude<HostPath['type'], ''>, { is: (found: Stats) => bool
   BlockDevice: { is: (found) => found.isBlockDevice(), what: 'a block device' },
 }
 
+async function makeFile(path: string): Promise<void> {
+  await (await open(path, 'a')).close()
+  await chmod(path, 0o644)
+}
+
 /** Checks a path of the node by its type, and makes what is to be made. Rejects with what is wrong. */
 export async function prepareHostPath({ path, type }: Pick<HostPath, 'path' | 'type'>): Promise<void> {
   if (type === '') return
@@ -22,8 +28,8 @@ export async function prepareHostPath({ path, type }: Pick<HostPath, 'path' | 't
     throw new Error(`hostPath type check failed: ${path}`, { cause: error })
   })
   const { is, what } = checks[type]
-  if (found === undefined && type === 'DirectoryOrCreate') await mkdir(path, { recursive: true, mode: 0o755 })
-  else if (found === undefined && type === 'FileOrCreate') await (await open(path, 'a', 0o644)).close()
+  if (found === undefined && type === 'DirectoryOrCreate') await openFolder(path)
+  else if (found === undefined && type === 'FileOrCreate') await makeFile(path)
   else if (found === undefined || !is(found)) {
     const but = found === undefined ? ', there is nothing there' : ''
     throw new Error(`hostPath type check failed: ${path} is not ${what}${but}`)

@@ -5,7 +5,7 @@ import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { prepareHostPath } from './host-paths.ts'
 import { mountMemory, mountPoints, unmount } from './mount-table.ts'
-import { entriesOf, orUndefined, replaceFiles, sameFiles } from './volume-writer.ts'
+import { entriesOf, openFolder, orUndefined, replaceFiles, sameFiles } from './volume-writer.ts'
 import type { PodVolumes, VolumeContent } from './volumes.ts'
 
 export interface MountsOptions {
@@ -93,7 +93,7 @@ export class Mounts {
     }
     const folder = this.source(uid, name, content)
     if (content.is === 'empty' && !this.#real) return
-    await mkdir(folder, { recursive: true, mode: 0o755 })
+    await openFolder(folder)
     if (this.#inMemory(content) && !mounted.has(folder)) await this.#mount(folder, content)
     if (content.is === 'files') await replaceFiles(folder, content.files, this.#real ? group : undefined)
     else await share(folder, group)

@@ -43,7 +43,7 @@ export async function mountsFor(mounts: Mounts, input: FilesInput): Promise<Moun
   const last = container.of.terminationMessagePath
   if (last !== '' && !has(last)) {
     const path = terminationFile(mounts, uid, { name: container.name, attempt })
-    await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+    await mkdir(dirname(path), { recursive: true })
     await writeFile(path, '')
     // Whoever the container runs as writes here.
     await chmod(path, 0o666)
@@ -86,7 +86,7 @@ async function pinned(source: string, subPath: string, { fixed, at }: { fixed: b
   const handle = await openInside(await resolveSubPath(source, '.'), path)
   try {
     const isFolder = (await handle.stat()).isDirectory()
-    await mkdir(isFolder ? at : dirname(at), { recursive: true, mode: 0o755 })
+    await mkdir(isFolder ? at : dirname(at), { recursive: true })
     if (!isFolder) await (await open(at, 'a')).close()
     // What an earlier container was given is still its own.
     if ((await mountPoints()).includes(at)) await unmount(at)
@@ -107,9 +107,10 @@ async function writeHosts(mounts: Mounts, { spec, ips }: FilesInput): Promise<st
     ...{ ips, aliases: spec.of.hostAliases },
     ...(spec.hostNetwork && { hostFile: hostFile ?? '' }),
   })
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 })
+  await mkdir(dirname(path), { recursive: true })
   // In place: containers that run hold this very file.
-  await writeFile(path, text, { mode: 0o644 })
+  await writeFile(path, text)
+  await chmod(path, 0o644)
   return path
 }
 

@@ -1,7 +1,8 @@
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, realpath, stat } from 'node:fs/promises'
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { dirname, join, relative, sep } from 'node:path'
 import { codeOf } from '@kedge/shared/errors'
+import { openFolder } from './volume-writer.ts'
 
 /**
  * The path below a volume that a container gets in place of the whole. What runs in the pod may put links into the volume,
@@ -22,7 +23,7 @@ export async function resolveSubPath(
   if (!make) throw new Error(`there is no "${subPath}" in the volume`)
   // What is to be made hangs on the deepest folder that is there.
   inside(root, await deepest(dirname(at)), subPath)
-  await mkdir(at, { recursive: true, mode: (await stat(root)).mode & 0o777 })
+  await openFolder(at, (await stat(root)).mode & 0o7777)
   return inside(root, await realpath(at), subPath)
 }
 

@@ -14,7 +14,7 @@ import {
   unlink,
   writeFile,
 } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { codeOf } from '@kedge/shared/errors'
 import type { VolumeFile } from './volume-files.ts'
 
@@ -28,13 +28,13 @@ export type Files = ReadonlyMap<string, VolumeFile>
 
 /** Replaces what the volume holds by `files`; `group` owns them, if given. */
 export async function replaceFiles(folder: string, files: Files, group?: number): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o755 })
+  await openFolder(folder)
   const before = await readlink(join(folder, '..data')).catch(orUndefined)
   const version = `..${randomBytes(8).toString('hex')}`
-  await mkdir(join(folder, version), { recursive: true, mode: 0o755 })
+  await openFolder(join(folder, version))
   for (const [path, { data, mode }] of files) {
     const at = join(folder, version, path)
-    await mkdir(dirname(at), { recursive: true, mode: 0o755 })
+    for (const parent of parentsOf(path)) await openFolder(join(folder, version, parent))
     await writeFile(at, data, { mode })
     if (group !== undefined) await chown(at, 0, group)
     await chmod(at, mode)
@@ -48,6 +48,18 @@ export async function replaceFiles(folder: string, files: Files, group?: number)
   for (const name of new Set([...old, ...(before === undefined || before === version ? [] : [before])])) {
     await rm(join(folder, name), { recursive: true, force: true })
   }
+}
+
+/** Makes a folder that everybody can look into, whatever the umask of this process. */
+export async function openFolder(folder: string, mode = 0o755): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  await chmod(folder, mode)
+}
+
+/** The folders on the way to a path, the outermost first. */
+function parentsOf(path: string): string[] {
+  const parts = path.split('/').slice(0, -1)
+  return parts.map((_, index) => parts.slice(0, index + 1).join('/'))
 }
 
 /** The names in the volume, each a link through `..data`; those that are no longer there go. */

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, statSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Mounts } from '@kedge/edgecore/pods/mounts'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { tempDir } from '../../../support/temp-dir.ts'
 
 let dir: string
@@ -32,6 +32,16 @@ test('files lie behind one link, with their modes', async () => {
   expect(statSync(join(folder(), 'a.txt')).mode & 0o777).toBe(0o640)
   expect(readlinkSync(join(folder(), 'a.txt'))).toBe('..data/a.txt')
   expect(visible()).toEqual(['a.txt', 'sub'])
+})
+
+test('what is in a volume can be read by others, however careful this process is with what it makes', async () => {
+  const before = process.umask(0o077)
+  onTestFinished(() => void process.umask(before))
+  await mounts.write('u1', volume({ 'a.txt': 'one', 'sub/deep/b.txt': 'two' }))
+  const modes = ['.', '..data/.', 'a.txt', 'sub', 'sub/deep', 'sub/deep/b.txt'].map(
+    (path) => statSync(join(folder(), path)).mode & 0o777,
+  )
+  expect(modes).toEqual([0o755, 0o755, 0o644, 0o755, 0o755, 0o644])
 })
 
 test('a new version replaces all of the old one by one rename, and leaves nothing of it', async () => {
