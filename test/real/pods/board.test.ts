@@ -3,11 +3,19 @@ import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { get } from '@kedge/edgecore/cli/get'
+import { logs } from '@kedge/edgecore/cli/logs'
+import { startImageCare } from '@kedge/edgecore/node/image-care'
+import { startLogRotation } from '@kedge/edgecore/node/log-rotation'
+import { CriRuntime } from '@kedge/edgecore/pods/cri/engine'
+import { systemClock } from '@kedge/shared/clock'
+import { silentLog } from '@kedge/shared/log'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { bundlePath } from '../../../scripts/build.ts'
 import { afterThese } from '../../support/after-these.ts'
 import { Containerd, withoutContainerd } from '../../support/containerd.ts'
 import { eventually } from '../../support/eventually.ts'
+import { HandClock } from '../../support/hand-clock.ts'
+import { ociImage } from '../../support/oci-image.ts'
 import { type Ended, type RunningProgram, runProgram, startProgram } from '../../support/programs.ts'
 
 const reason = withoutContainerd()
@@ -54,6 +62,17 @@ describe.skipIf(reason !== undefined)(`a board with a real containerd (${reason 
     return runProgram('edgecore', [...argv.slice(0, split), '--data', data, ...argv.slice(split)])
   }
 
+  /** What `edgecore logs` writes. */
+  const logsOf = async (...argv: string[]): Promise<string> => {
+    let out = ''
+    const write = (text: string) => {
+      out += text
+    }
+    const around = { env: {}, write, signal: new AbortController().signal, now: Date.now() }
+    await logs([...argv, '--data', data], around)
+    return out
+  }
+
   interface Shown {
     uid: string
     status: { phase?: string; containerStatuses?: { containerID?: string; restartCount: number; ready: boolean }[] }
@@ -77,18 +96,18 @@ describe.skipIf(reason !== undefined)(`a board with a real containerd (${reason 
 
   test('logs: all of it, its end, with times, and what is younger', async () => {
     const all = await eventually(async () => {
-      const { out } = await onBoard('logs', 'talks-board')
+      const out = await logsOf('talks-board')
       return out.split('\n').length === 7 && out
     })
     expect(all.split('\n').filter((line) => line.startsWith('line'))).toEqual(['line 1', 'line 2', 'line 3'])
-    const { out } = await onBoard('logs', 'talks-board', '--tail', '2', '--timestamps')
+    const out = await logsOf('talks-board', '--tail', '2', '--timestamps')
     expect(out).toMatch(/^\d{4}-\S+ (line|wrong) \d\n\d{4}-\S+ (line|wrong) 3\n$/)
-    expect((await onBoard('logs', 'default/talks-board', '--since', '1h')).out).toBe(all)
+    expect(await logsOf('default/talks-board', '--since', '1h')).toBe(all)
     expect(await onBoard('logs', 'talks-board', '-c', 'other')).toMatchObject({
       code: 2,
       told: 'edgecore: pod default/talks-board has no container "other"; it has main\n',
     })
-    expect((await onBoard('logs', 'talks-board', '--previous')).told).toContain('was not restarted')
+    await expect(logsOf('talks-board', '--previous')).rejects.toThrow('was not restarted')
   })
 
   test('exec: output, exit code, input and a terminal', async () => {
@@ -109,16 +128,37 @@ describe.skipIf(reason !== undefined)(`a board with a real containerd (${reason 
     await promisify(execFile)('script', ['-qec', command, '/dev/null'])
   })
 
+  test('a full disk: logs are rotated and lose nothing, images go that no pod needs', async () => {
+    await containerd.import(ociImage('kedge.test/spare:1', { entrypoint: ['/bin/spare'] }))
+    const logRoot = join(data, 'logs')
+    const common = { clock: systemClock, log: silentLog, scheduler: new HandClock() }
+    const runtime = new CriRuntime({ endpoint: () => containerd.socket, logRoot, ...common })
+    const rotation = startLogRotation({ ...common, runtime, folder: logRoot, limits: { bytes: 10, files: 3 } })
+    const before = await logsOf('talks-board')
+    await rotation.look()
+    await onBoard('exec', 'talks-board', '--', 'sh', '-c', 'echo more > /proc/1/fd/1')
+    await eventually(async () => (await logsOf('talks-board')) === `${before}more\n`)
+    const room = async () => ({ total: 100, available: 0 })
+    const wanted = () => [containerd.image]
+    const limits = { high: 85, low: 80, minAgeMs: 0 }
+    const care = startImageCare({ ...common, runtime, wanted, room, limits })
+    await care.look()
+    const names = (await runtime.images()).flatMap((image) => image.names)
+    expect(names.sort()).toEqual([containerd.image, 'kedge.test/pause:1'])
+    await Promise.all([rotation.stop(), care.stop()])
+    runtime.close()
+  })
+
   test('restart: the same pod in a new container, whose log before can be read', async () => {
     const before = await running('web')
-    const { out: began } = await onBoard('logs', 'web-board')
+    const began = await logsOf('web-board')
     expect((await onBoard('restart', 'web-board')).out).toContain('container main of pod web-board was stopped')
     const after = await eventually(async () => {
       const now = await running('web')
       return now.containerID !== before.containerID && now
     })
     expect(after.restartCount).toBe(before.restartCount + 1)
-    expect((await onBoard('logs', 'web-board', '--previous')).out).toBe(began)
+    expect(await logsOf('web-board', '--previous')).toBe(began)
   })
 
   test('a drill: everything comes back, and edgecore that is killed takes over what runs', async () => {
