@@ -17,7 +17,7 @@ import { checkIssued, type Identity, termOf } from './identity.ts'
 import { judgeServer } from './judge.ts'
 import { forgetRequest, keepIdentity, requestKey } from './keep.ts'
 import { keepRefusal } from './last-refusal.ts'
-import { asked, failed, nextStep, noTries, type Term, type Tries } from './renewal.ts'
+import { asked, failed, nextStep, noTries, renewed, type Term, type Tries } from './renewal.ts'
 
 export interface KeeperOptions {
   /** The data folder. */
@@ -59,6 +59,8 @@ export class IdentityKeeper {
   #tries: Tries = noTries
   #refused = false
   #anewAt = Number.NEGATIVE_INFINITY
+  /** The certificate was given without the link, and has not opened it yet. */
+  #unproven = false
   /** Why cloudcore gives this node no certificate. */
   #held: Refused | undefined
   /** Whether that is written down; what an earlier run wrote may be there. */
@@ -101,8 +103,15 @@ export class IdentityKeeper {
   /** A connection for the link, on which both sides have shown who they are. */
   async open(signal: AbortSignal): Promise<TLSSocket> {
     const { clock, link } = this.#options
-    const expired = clock.now() > this.#term.to
-    if (expired || this.#refused) await this.#anew(signal, expired)
+    const recently = clock.monotonic() - this.#anewAt < betweenAnew
+    if (this.#refused && recently && this.#unproven) {
+      // The next try is the link's again.
+      this.#refused = false
+      throw new NotNow('the broker refuses this node, whose certificate is new: see the log of cloudcore')
+    }
+    // A new one that has ended as well: the clock is ahead, not the certificate late.
+    const expired = clock.now() > this.#term.to && !recently
+    if (expired || this.#refused) await this.#anew(signal)
     const { key, chain } = this.#identity
     const judge = (shown: readonly Certificate[], host: string) => this.#judge(shown, host)
     const options = { url: link, identity: { key, chain }, judge, signal }
@@ -126,8 +135,10 @@ export class IdentityKeeper {
   /** The link is up. */
   up(): void {
     this.#refused = false
+    this.#unproven = false
     this.#hold(undefined)
-    this.#tries = noTries
+    // What was asked for over the link before is not answered any more.
+    this.#tries = { ...this.#tries, askedAt: undefined }
     this.#look()
   }
 
@@ -181,13 +192,8 @@ export class IdentityKeeper {
   }
 
   /** Asks for a certificate without the link; throws `NotNow` when there is none for this node. */
-  async #anew(signal: AbortSignal, expired: boolean): Promise<void> {
+  async #anew(signal: AbortSignal): Promise<void> {
     const { clock, enrolment } = this.#options
-    if (!expired && clock.monotonic() - this.#anewAt < betweenAnew) {
-      // The next try is the link's again.
-      this.#refused = false
-      throw new NotNow('the broker refuses this node, whose certificate is new: see the log of cloudcore')
-    }
     const { key, chain, secret } = this.#identity
     const answer = await ask({
       url: enrolment,
@@ -199,6 +205,7 @@ export class IdentityKeeper {
     if (answer.is === 'enrolled') {
       this.#adopt(answer)
       this.#anewAt = clock.monotonic()
+      this.#unproven = true
       this.#refused = false
       return
     }
@@ -238,7 +245,7 @@ export class IdentityKeeper {
     this.#done = this.#identity.renew ?? this.#done
     this.#keep({ ...next, generation: generation + 1, madeAt: clock.now(), renew: undefined })
     forgetRequest(dir, this.#files)
-    this.#tries = noTries
+    this.#tries = renewed(this.#term, { now: clock.now(), monotonic: clock.monotonic() })
     log.info({ ends: dateOf(this.#term.to), serial: this.#term.serial }, 'certificate renewed')
     this.#look()
   }

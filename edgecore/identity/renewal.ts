@@ -52,6 +52,7 @@ export const noTries: Tries = { askedAt: undefined, notBefore: 0, failed: 0 }
 const answerTime = 120_000
 const firstPause = 60_000
 const longestPause = 3_600_000
+const day = 24 * 3_600_000
 
 export type Step = { is: 'wait' } | { is: 'ask' } | { is: 'give-up-waiting' }
 
@@ -73,7 +74,12 @@ export function asked(tries: Tries, monotonic: number): Tries {
 /** A try had no certificate for its answer: the next waits a minute, then twice as long each time, up to an hour. */
 export function failed({ failed }: Tries, monotonic: number, retryAfter = 0): Tries {
   const pause = Math.min(longestPause, firstPause * 2 ** Math.min(failed, 10))
-  return { askedAt: undefined, notBefore: monotonic + Math.max(pause, retryAfter), failed: failed + 1 }
+  return { askedAt: undefined, notBefore: monotonic + Math.max(pause, Math.min(day, retryAfter)), failed: failed + 1 }
+}
+
+/** A certificate has come. When it is due at once, this node's clock is ahead: it is not asked for again for a day. */
+export function renewed(term: Term, { now, monotonic }: { now: number; monotonic: number }): Tries {
+  return now >= renewAt(term) ? { ...noTries, notBefore: monotonic + day } : noTries
 }
 
 /** A number from [0, 1) that belongs to a certificate. */

@@ -159,7 +159,9 @@ export class CloudLink implements Service {
       if (connected && clock.monotonic() - began > patient.cap) attempt = 0
       refusals = notNow === undefined ? 0 : refusals + 1
       const usual = retryDelay(attempt, random())
-      const wait = Math.round(notNow === undefined ? usual : notNow + delay(refusals - 1, refused, random()))
+      const wait = Math.round(
+        notNow === undefined ? usual : Math.min(notNow, refused.cap) + delay(refusals - 1, refused, random()),
+      )
       // Told when it breaks, then ever more rarely: a node that is offline for a month does not fill its log.
       const worthTelling = connected || (attempt & (attempt - 1)) === 0
       log[worthTelling ? 'warn' : 'debug']({ url: this.#options.url, reason, attempt, wait }, 'link down')

@@ -6,8 +6,10 @@ import { isNodeName } from '../topics.ts'
  * connection has a client id of `enrolClientId` and two topics, and ends after `enrolTimeout`.
  */
 
-/** No message of an enrolling connection is larger, in bytes. */
+/** No request of an enrolling connection is larger, in bytes. */
 export const maxEnrolBytes = 16 * 1024
+/** No answer is. */
+const maxAnswerBytes = 160 * 1024
 /** An enrolling connection ends this many milliseconds after it began, whatever happens. */
 export const enrolTimeout = 30_000
 /** No certificate request is larger, in characters. */
@@ -110,17 +112,17 @@ export type Parsed<T> = { ok: true; message: T } | { ok: false; reason: string }
 
 /** Never throws; the reason names fields, never their values, which may be secrets. */
 export function parseEnrolUp(bytes: Uint8Array): Parsed<EnrolUp> {
-  return parse(bytes, EnrolUp)
+  return parse(bytes, EnrolUp, maxEnrolBytes)
 }
 
 /** Never throws; the reason names fields, never their values. */
 export function parseEnrolDown(bytes: Uint8Array): Parsed<EnrolDown> {
-  return parse(bytes, EnrolDown)
+  return parse(bytes, EnrolDown, maxAnswerBytes)
 }
 
-function parse<T>(bytes: Uint8Array, schema: z.ZodType<T>): Parsed<T> {
-  if (bytes.length > maxEnrolBytes) {
-    return { ok: false, reason: `${bytes.length} bytes; at most ${maxEnrolBytes} are read` }
+function parse<T>(bytes: Uint8Array, schema: z.ZodType<T>, most: number): Parsed<T> {
+  if (bytes.length > most) {
+    return { ok: false, reason: `${bytes.length} bytes; at most ${most} are read` }
   }
   let given: unknown
   try {

@@ -10,11 +10,13 @@ import { settledNode } from '@kedge/edgecore/identity/settle'
 import { systemClock } from '@kedge/shared/clock'
 import { parseToken, shownToken } from '@kedge/shared/identity/token'
 import { must } from '@kedge/shared/must'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { Board, JoinableCloud } from '../support/joined.ts'
 
 let cloud: JoinableCloud
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 beforeAll(async () => {
   cloud = await JoinableCloud.start(systemClock, afterAll)

@@ -115,7 +115,7 @@ export class Board {
   }
 
   /** `edgecore join` with these arguments. */
-  join(args: readonly string[], patience = 10_000): Promise<string> {
+  join(args: readonly string[], patience = 60_000): Promise<string> {
     const flags = ['--data', this.data, '--node-name', this.#name]
     const around = { env: {}, note: () => {}, stdin: () => '', signal: new AbortController().signal, random: () => 0.1 }
     return join([...args, ...flags], { ...around, patience, clock: this.#clock })

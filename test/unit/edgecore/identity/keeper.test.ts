@@ -121,6 +121,22 @@ describe('the renewal over the link', () => {
   })
 })
 
+test('a board whose clock is far ahead does not renew again and again', () => {
+  const { keeper, clock, dir, sent } = rig()
+  clock.jump(400 * day)
+  keeper.tick()
+  keeper.answered(answer(dir))
+  for (let at = 0; at < 60; at++) {
+    clock.tick(minute)
+    keeper.tick()
+    keeper.up()
+  }
+  expect(asks(sent)).toHaveLength(1)
+  clock.tick(day)
+  keeper.tick()
+  expect(asks(sent)).toHaveLength(2)
+})
+
 describe('what cloudcore says of the identity', () => {
   test('changes whom this node trusts, on disk before it counts', () => {
     const { keeper, kept } = rig()

@@ -62,6 +62,7 @@ describe('asking', () => {
     })
     expect(pauses).toEqual([1, 2, 4, 8, 16, 32, 60, 60])
     expect(failed(noTries, 1000, 7_200_000).notBefore).toBe(7_201_000)
+    expect(failed(noTries, 0, 1e15).notBefore).toBe(day)
     expect(nextStep(term(), { tries, now: due, monotonic: 3_599_999 })).toEqual({ is: 'wait' })
     expect(nextStep(term(), { tries, now: due, monotonic: 3_600_000 })).toEqual({ is: 'ask' })
   })
