@@ -1,0 +1,125 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { UserError } from '@kedge/shared/errors'
+import { loadSettings } from '@kedge/shared/load-settings'
+import { runProgram } from '@kedge/shared/program'
+import { flag, path, text } from '@kedge/shared/setting-types'
+import { program } from '@kedge/shared/settings'
+import { bundlePath, programs, root, version } from './build.ts'
+import { debianArch, makeArchive, sourceTime } from './package/archive.ts'
+import { releaseBom } from './package/sbom.ts'
+
+/** What `npm run release` can be told. */
+export const releaseProgram = program({
+  name: 'npm run release --',
+  summary: 'builds everything of a release, with checksums and a bill of materials',
+  flagsOnly: true,
+  table: {
+    dryRun: { type: flag, default: 'false', help: 'Build everything from the sources as they are, and tag nothing' },
+    images: { type: flag, default: 'true', help: 'Build the images, too; it needs docker' },
+    registry: { type: text, help: 'Push the images to this registry: registry.example.com/kedge' },
+    to: {
+      type: path,
+      default: { says: 'dist/release', text: () => join(root, 'dist/release') },
+      help: 'The folder for it',
+    },
+  },
+})
+
+await runProgram('npm run release', async () => {
+  const settings = await loadSettings(releaseProgram)
+  if (settings === undefined) return
+  const { dryRun, images, registry, to } = settings
+  if (dryRun && registry !== undefined)
+    throw new UserError('--registry: nothing is pushed with --dry-run; give one of them')
+  if (!dryRun) refuseUnlessReady()
+  rmSync(to, { recursive: true, force: true })
+  mkdirSync(to, { recursive: true })
+  const [arch, modules] = [debianArch(process.arch), join(root, 'node_modules')]
+  await makeArchive({ arch, node: process.execPath, modules, to })
+  for (const name of programs) copyFileSync(`${bundlePath(name)}.map`, join(to, `${name}.js.map`))
+  writeFileSync(join(to, `kedge-${version()}.cdx.json`), `${JSON.stringify(billOfMaterials(), null, 2)}\n`)
+  writeFileSync(join(to, 'SHA256SUMS'), sums(to))
+  if (images) buildImages(registry)
+  if (!dryRun) run('git', 'tag', '-a', `v${version()}`, '-m', `Kedge ${version()}`)
+  for (const file of readdirSync(to).sort()) say(relative(process.cwd(), join(to, file)))
+  say(
+    dryRun ? 'nothing was tagged or pushed: this was a dry run' : `tagged v${version()}; git push --tags publishes it`,
+  )
+})
+
+/** A release is what is committed, and the changelog names it. */
+function refuseUnlessReady(): void {
+  if (run('git', 'status', '--porcelain') !== '')
+    throw new UserError('there are uncommitted changes; commit them first, or use --dry-run')
+  const changelog = readFileSync(join(root, 'docs/CHANGELOG.md'), 'utf8')
+  if (!changelog.includes(`## ${version()}`)) throw new UserError(`docs/CHANGELOG.md has no section "## ${version()}"`)
+}
+
+function billOfMaterials() {
+  const text = run('npm', 'sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev')
+  return releaseBom({ text, time: sourceTime(process.env), node: process.versions.node })
+}
+
+/** In the form of `sha256sum --check`. */
+function sums(folder: string): string {
+  const of = (file: string) =>
+    createHash('sha256')
+      .update(readFileSync(join(folder, file)))
+      .digest('hex')
+  return readdirSync(folder)
+    .sort()
+    .map((file) => `${of(file)}  ${file}\n`)
+    .join('')
+}
+
+function buildImages(registry: string | undefined): void {
+  for (const target of [...programs, 'fleet']) {
+    const name = `${registry ?? 'kedge'}/${target}:${version()}`
+    const label = `org.opencontainers.image.version=${version()}`
+    run(
+      'docker',
+      'build',
+      '--file',
+      'deploy/docker/Dockerfile',
+      '--target',
+      target,
+      '--label',
+      label,
+      ...imageArguments(),
+      '--tag',
+      name,
+      '.',
+    )
+    if (registry !== undefined) run('docker', 'push', name)
+    say(`image ${name}`)
+  }
+}
+
+/** Where base images come from, by the variables that docker-compose.yaml has, too. */
+function imageArguments(): string[] {
+  const { KEDGE_NODE_IMAGE, KEDGE_BUILD_IMAGE, KEDGE_INSTALL, KEDGE_BUILD_NETWORK } = process.env
+  const given = Object.entries({ NODE_IMAGE: KEDGE_NODE_IMAGE, BUILD_IMAGE: KEDGE_BUILD_IMAGE, INSTALL: KEDGE_INSTALL })
+  const built = given.flatMap(([name, value]) => (value ? ['--build-arg', `${name}=${value}`] : []))
+  return KEDGE_BUILD_NETWORK ? [...built, '--network', KEDGE_BUILD_NETWORK] : built
+}
+
+function run(command: string, ...args: string[]): string {
+  try {
+    const options = { cwd: root, maxBuffer: 64 * 2 ** 20, stdio: ['ignore', 'pipe', 'pipe'] as const }
+    return execFileSync(command, args, { ...options, stdio: [...options.stdio] })
+      .toString()
+      .trim()
+  } catch (cause) {
+    const said = (cause as { stderr?: Buffer }).stderr?.toString().trim().split('\n').slice(-20).join('\n')
+    throw new UserError(`${command} ${args.slice(0, 2).join(' ')} failed: ${said || (cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
