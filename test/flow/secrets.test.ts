@@ -87,7 +87,7 @@ test('a Secret is where a pod uses it and nowhere else, encrypted, and goes with
   expect(await secretsOf(one)).toEqual(['secrets/default/env'])
   await api.remove('pods/default/also')
   await eventually(async () => (await one.keys()).length === 0)
-})
+}, 180_000)
 
 test('a node that has lost its key says so, and has its Secrets again when it has a link', async () => {
   const fleet = await Fleet.start()

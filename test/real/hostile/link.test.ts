@@ -13,7 +13,7 @@ import { closed, connected, report, say, World } from './world.ts'
 let world: World
 beforeAll(async () => {
   world = await World.open(afterAll)
-}, 60_000)
+}, 180_000)
 
 describe('a node with a good certificate and a patched client', () => {
   test('may not listen to what is not its own', async () => {

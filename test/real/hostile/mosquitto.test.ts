@@ -10,7 +10,7 @@ describe.skipIf(!hasMosquitto)('a node with a good certificate and a patched cli
   let world: World
   beforeAll(async () => {
     world = await World.open(afterAll, await startTlsBroker(afterAll))
-  }, 60_000)
+  }, 180_000)
 
   test('hears nothing that is not its own', async () => {
     const filters = [
