@@ -1,7 +1,6 @@
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { PodEvent } from './events.ts'
-import { leastGrace } from './plan.ts'
 import { attempt, runHook, type Target } from './probes/handlers.ts'
 import { Prober } from './probes/prober.ts'
 import type { Container, Runtime, Sandbox } from './runtime.ts'
@@ -9,6 +8,7 @@ import type { Scheduler } from './scheduler.ts'
 import { isRunning, type Situation, type Tended } from './situation.ts'
 import type { Wanted, WantedContainer } from './spec.ts'
 import type { PodStatus } from './status.ts'
+import { leastGrace } from './takedown.ts'
 
 export interface CareOptions {
   runtime: Runtime

@@ -3,6 +3,7 @@ import type { KubeObject } from '@kedge/shared/objects'
 import * as z from 'zod'
 import type { ContainerSpec } from './container-schema.ts'
 import { hostnameOf } from './network-names.ts'
+import { invalidPod, type Refusal, refusalOf } from './pod-refusal.ts'
 import { PodSpec } from './pod-schema.ts'
 import type { ContainerKind, PodConfig, PodId, PortMapping } from './runtime.ts'
 import { apparmorOf, sandboxSecurity } from './security.ts'
@@ -22,7 +23,7 @@ export interface Wanted extends PodId {
   /** Somebody asked to delete it: its containers have `graceMs` to end. */
   deletion?: { graceMs: number }
   /** Why nothing new is made of it, naming the field. */
-  refusal?: { reason: string; message: string }
+  refusal?: Refusal
   /** Absent when the spec cannot be read; then there is a refusal. */
   spec?: WantedSpec
 }
@@ -53,12 +54,7 @@ export function readPod(content: KubeObject, refused: string | null): Wanted {
   const parsed = PodSpec.safeParse(content.spec)
   const unsupported = unsupportedOf(content)
   const spec = parsed.success ? specOf(content, parsed.data, unsupported) : undefined
-  const refusal =
-    refused !== null
-      ? invalid(refused)
-      : parsed.success
-        ? refusalOf(content, parsed.data, unsupported)
-        : (notDone(unsupported) ?? invalid(faultsOf(parsed.error)))
+  const refusal = refused === null ? refusalOf(content, parsed, unsupported) : invalidPod(refused)
   const graceMs = deletionGracePeriodSeconds === undefined ? undefined : deletionGracePeriodSeconds * 1000
   return {
     namespace,
@@ -146,66 +142,4 @@ function isLatest(image: string): boolean {
   if (image.includes('@')) return false
   const last = image.slice(image.lastIndexOf('/') + 1)
   return !last.includes(':') || last.endsWith(':latest')
-}
-
-type Refusal = NonNullable<Wanted['refusal']>
-
-function invalid(message: string): Refusal {
-  return { reason: 'InvalidPod', message }
-}
-
-function notDone({ refused }: Unsupported): Refusal | undefined {
-  return refused.length === 0 ? undefined : { reason: 'Unsupported', message: refused.slice(0, 5).join('; ') }
-}
-
-function refusalOf({ metadata }: KubeObject, spec: PodSpec, unsupported: Unsupported): Refusal | undefined {
-  const { name, namespace = 'default', uid = '' } = metadata
-  if (uid === '') return invalid('metadata.uid: is missing')
-  const names = [...spec.initContainers, ...spec.containers].map((one) => one.name)
-  const twice = names.find((one, index) => names.indexOf(one) !== index)
-  if (twice !== undefined) return invalid(`spec.containers: two containers are named "${twice}"`)
-  const fault = mountFault(spec)
-  if (fault !== undefined) return invalid(fault)
-  const host = hostnameOf({ name, namespace }, spec)
-  if ('fault' in host) return invalid(host.fault)
-  return notDone(unsupported) ?? sysctlRefusal(spec)
-}
-
-function mountFault({ volumes, initContainers, containers }: PodSpec): string | undefined {
-  const names = volumes.map(({ name }) => name)
-  for (const { name: container, volumeMounts } of [...initContainers, ...containers]) {
-    for (const { name, subPath, subPathExpr } of volumeMounts) {
-      const at = `container ${container}: volumeMounts ${name}`
-      if (!names.includes(name)) return `${at}: the pod has no such volume, it has ${names.join(', ') || 'none'}`
-      for (const path of [subPath, subPathExpr]) {
-        if (path.startsWith('/') || path.split('/').includes('..')) return `${at}: "${path}" leaves the volume`
-      }
-    }
-  }
-  return undefined
-}
-
-/** Sysctls that belong to a pod alone, and which whether its own network is needed for. */
-const safeSysctls = new Set(
-  (
-    'kernel.shm_rmid_forced net.ipv4.ip_local_port_range net.ipv4.tcp_syncookies net.ipv4.ping_group_range ' +
-    'net.ipv4.ip_unprivileged_port_start net.ipv4.ip_local_reserved_ports net.ipv4.tcp_keepalive_time ' +
-    'net.ipv4.tcp_fin_timeout net.ipv4.tcp_keepalive_intvl net.ipv4.tcp_keepalive_probes net.ipv4.tcp_rmem net.ipv4.tcp_wmem'
-  ).split(' '),
-)
-
-/** As kubelet does, only sysctls that touch nobody else are set. */
-function sysctlRefusal({ securityContext, hostNetwork, hostIPC }: PodSpec): Refusal | undefined {
-  const shared = (name: string) => (name.startsWith('net.') ? hostNetwork : hostIPC)
-  const bad = securityContext.sysctls.find(({ name }) => !safeSysctls.has(name) || shared(name))
-  if (bad === undefined) return undefined
-  const why = safeSysctls.has(bad.name) ? 'the pod shares it with its node' : 'it is not one that a pod has for itself'
-  return { reason: 'SysctlForbidden', message: `spec.securityContext.sysctls: ${bad.name} is refused, ${why}` }
-}
-
-function faultsOf(error: z.ZodError): string {
-  return error.issues
-    .slice(0, 5)
-    .map(({ path, message }) => `${['spec', ...path].join('.')}: ${message}`)
-    .join('; ')
 }
