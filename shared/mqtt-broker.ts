@@ -5,6 +5,7 @@ import mqttPacket from 'mqtt-packet'
 import { codeOf, explain, UserError } from './errors.ts'
 import type { HalfOpenBounds } from './half-open.ts'
 import { boundHalfOpen } from './half-open-sockets.ts'
+import { inTurns } from './handshakes.ts'
 import type { Log } from './log.ts'
 import { deliverOnce } from './mqtt-deliver-once.ts'
 import type { Service } from './service.ts'
@@ -14,6 +15,8 @@ import { sourceOf } from './source-address.ts'
 const backlog = 4096
 /** Milliseconds for a TLS handshake. */
 const handshakeTimeout = 10_000
+/** TLS handshakes at once; the others wait. */
+const handshakesAtOnce = 64
 
 export interface BrokerOptions {
   host: string
@@ -79,7 +82,7 @@ export async function openBroker(options: BrokerOptions): Promise<Broker> {
     capPackets(aedes.handle(socket), typeof maxPacketBytes === 'number' ? maxPacketBytes : maxPacketBytes(socket))
   }
   const secure = tls && createTlsServer({ minVersion: 'TLSv1.2', handshakeTimeout, ...tls }, serve)
-  const server = secure ?? createServer(serve)
+  const server = secure === undefined ? createServer(serve) : inTurns(secure, handshakesAtOnce)
   const admitted = boundHalfOpen(server, options)
   secure?.on('tlsClientError', (error, socket) => {
     log.debug({ reason: explain(error) }, 'connection refused')
