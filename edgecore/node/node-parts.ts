@@ -95,7 +95,7 @@ export async function startNodeParts(options: NodePartsOptions): Promise<NodePar
   if (runtime.name !== 'simulated') {
     add(startLogRotation({ runtime, clock, log, folder: settings.podLogs ?? '/var/log/pods' }))
   }
-  const control = new PodControl({ objects, runtime, pods })
+  const control = add(new PodControl({ objects, runtime, pods }))
   const wake = (keys: readonly Key[]) => {
     pods.wake(keys)
     offline.changed()

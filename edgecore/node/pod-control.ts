@@ -1,5 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { asArray, asObject } from '@kedge/shared/kubeapi/schema'
 import { keyOf } from '@kedge/shared/objects'
+import type { Service } from '@kedge/shared/service'
 import type { Pods } from '../pods/pods.ts'
 import type { PodName, Runtime, Sandbox } from '../pods/runtime.ts'
 import { isRunning } from '../pods/situation.ts'
@@ -45,11 +47,17 @@ const execMs = 60_000
 const lookMs = 100
 
 /** What a person on the board may do with its pods, with or without the cloud. */
-export class PodControl {
+export class PodControl implements Service {
   readonly #parts: PodControlParts
+  readonly #stopping = new AbortController()
 
   constructor(parts: PodControlParts) {
     this.#parts = parts
+  }
+
+  /** Whoever waits for a pod to come down waits no longer. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
   }
 
   /** The log of a container, line by line. */
@@ -119,12 +127,13 @@ export class PodControl {
   /** Takes a pod down and holds it; resolves when nothing of it runs any more, at the latest when `signal` says so. */
   async down(pod: PodName, signal?: AbortSignal): Promise<void> {
     const { pods, runtime } = this.#parts
+    const enough = signal ? AbortSignal.any([signal, this.#stopping.signal]) : this.#stopping.signal
     pods.hold(pod)
     for (;;) {
       const seen = await runtime.list(pod).catch(() => undefined)
       const up = seen?.some((one) => one.ready || one.containers.some(isRunning)) ?? true
-      if (!up || signal?.aborted) return
-      await new Promise((resolve) => setTimeout(resolve, lookMs))
+      if (!up || enough.aborted) return
+      await pause(lookMs, undefined, { signal: enough }).catch(() => {})
     }
   }
 

@@ -118,6 +118,16 @@ test('a pod is restarted in a new sandbox, its attempts counted on', async () =>
   expect(node.container('default/a', 'web')).toMatchObject({ ready: true, restartCount: 1 })
 })
 
+test('whoever waits for a pod that does not come down waits no longer than edgecore runs', async () => {
+  await node.put(pod('a'))
+  node.parts.runtime.list = async () => {
+    throw new Error('the engine is away')
+  }
+  const waiting = control.down(name('a'))
+  await control.stop()
+  await waiting
+})
+
 test('one container is restarted where it is', async () => {
   await node.put(pod('a', { spec: { terminationGracePeriodSeconds: 0 } }))
   const before = await sandboxes()
