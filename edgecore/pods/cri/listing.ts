@@ -86,7 +86,8 @@ function stateOf(status: ContainerStatus, until: number | undefined): ContainerS
   const fallback = unknown ? 'Unknown' : exit_code === 0 ? 'Completed' : 'Error'
   return {
     is: 'exited',
-    startedAt: status.started_at === 0 ? finishedAt : milliseconds(status.started_at),
+    // Nothing ends before it began; an engine under load writes down a beginning late.
+    startedAt: status.started_at === 0 ? finishedAt : Math.min(milliseconds(status.started_at), finishedAt),
     finishedAt,
     exitCode: unknown ? 255 : exit_code,
     reason: reason || fallback,

@@ -48,6 +48,7 @@ test.each([
   ['created', { state: 0 }, { is: 'created' }],
   ['ended well', ended, { exitCode: 0, reason: 'Completed', startedAt: 1200, finishedAt: 1300 }],
   ['ended badly', { ...ended, exit_code: 2 }, { exitCode: 2, reason: 'Error' }],
+  ['begun late', { ...ended, started_at: 1302 * ns }, { startedAt: 1300, finishedAt: 1300 }],
   ['killed for memory', { ...ended, exit_code: 137, reason: 'OOMKilled' }, { exitCode: 137, reason: 'OOMKilled' }],
   [
     'never started',
