@@ -1,5 +1,6 @@
 import { createHash, generateKeyPairSync } from 'node:crypto'
 import { emptyDigest } from '@kedge/shared/changes'
+import { encodeFrame } from '@kedge/shared/frames'
 import { parseToken, shownToken } from '@kedge/shared/identity/token'
 import { must } from '@kedge/shared/must'
 import { linkTopic } from '@kedge/shared/topics'
@@ -166,7 +167,9 @@ test('an identity in two places locks its node, loudly, and neither gets in unti
   const live = async (talk: string) => {
     const client = await connected(world.client('edge-7', { shown }))
     const place = { epoch: '', revision: 0, digest: emptyDigest, count: 0 }
-    say(client, { is: 'have', protocol: 1, speaks: 2, talk, ...place, why: 'connect', edgecore: 'x' }, 'edge-7')
+    const have = { is: 'have', protocol: 1, speaks: 2, talk, ...place, why: 'connect', edgecore: 'x' } as const
+    // Answered once it has been heard: what comes next must not overtake it.
+    await client.publishAsync(linkTopic('edge-7', 'up'), encodeFrame(have), { qos: 1 }).catch(() => {})
     return client
   }
   const first = await live('aaaaaaaa.1')
