@@ -36,10 +36,10 @@ link() {
 # Those of our services that run now.
 running() { for service in $services; do if has_systemd && systemctl -q is-active "$service"; then echo "$service"; fi; done; }
 
-# Puts a version that is installed in force. Services that run are restarted; Type=notify waits until they are ready.
+# use VERSION PREVIOUS: puts a version that is installed in force, and says which was before it. Services that ran when
+# this script began are restarted; Type=notify waits until they are ready.
 use() {
-  before=$(version_of current)
-  [ "$before" = none ] || [ "$before" = "$1" ] || link "$home/previous" "versions/$before"
+  if [ "$2" = none ]; then rm -f "$home/previous"; else link "$home/previous" "versions/$2"; fi
   link "$home/current" "versions/$1"
   # Units are copied: systemctl enable would follow a link to the version of today.
   mkdir -p "$units" "$root/usr/bin" "$root/usr/sbin"
@@ -51,7 +51,7 @@ use() {
   link "$root/usr/sbin/kedge-setup" "/usr/lib/kedge/current/setup.sh"
   sync
   systemd daemon-reload
-  for service in $(running); do
+  for service in $active; do
     systemctl restart "$service" || return 1
     say "$service runs as $1"
   done
@@ -61,6 +61,7 @@ install_() {
   from=$(cd "$(dirname "$0")" && pwd -P)
   version=$(cat "$from/VERSION")
   was=$(version_of current)
+  previous=$(version_of previous)
   [ "$was" != "$version" ] || fail "$version is installed and in force"
   "$from/bin/edgecore" --version >/dev/null || fail "this archive does not run on this machine ($(uname -m)); nothing has been changed"
   mkdir -p "$home/versions"
@@ -69,13 +70,14 @@ install_() {
   chown -R 0:0 "$home/versions/.new"
   sync
   mv "$home/versions/.new" "$home/versions/$version"
-  if ! use "$version"; then
+  if ! use "$version" "$was"; then
     [ "$was" != none ] || fail "$version does not start; see journalctl -u edgecore -u cloudcore"
-    use "$was" || true
+    use "$was" "$previous" || true
+    rm -rf "$home/versions/$version"
     fail "$version does not start, $was is in force again; see journalctl -u edgecore -u cloudcore"
   fi
   for old in "$home"/versions/*; do
-    case $(basename "$old") in "$version" | "$(version_of previous)") ;; *) rm -rf "$old" ;; esac
+    case $(basename "$old") in "$version" | "$was") ;; *) rm -rf "$old" ;; esac
   done
   if [ "$was" = none ]; then
     say "$version is installed; next: edgecore join mqtts://HOST:8883 --token TOKEN, then systemctl enable --now edgecore"
@@ -88,7 +90,7 @@ rollback() {
   before=$(version_of previous)
   was=$(version_of current)
   [ -d "$home/versions/$before" ] || fail "there is no version before $was"
-  use "$before" || fail "$before does not start; see journalctl -u edgecore -u cloudcore"
+  use "$before" "$was" || fail "$before does not start; see journalctl -u edgecore -u cloudcore"
   say "back from $was to $before"
 }
 
@@ -119,6 +121,7 @@ list() {
 }
 
 [ "$(id -u)" -eq 0 ] || fail 'run this as root'
+active=$(running)
 case ${1:-} in
   install) install_ ;;
   rollback) rollback ;;

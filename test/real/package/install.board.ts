@@ -123,6 +123,7 @@ test('is upgraded while it runs, and what does not start is undone', async () =>
   await expect(setup(broken)).rejects.toThrow(`${broken} does not start, ${next} is in force again`)
   await runs(next)
   expect(await machine.run('edgecore --version; systemctl is-enabled edgecore')).toBe(`${next}\nenabled`)
+  expect(await machine.run('kedge-setup list')).toBe(`${version} previous\n${next} current`)
 })
 
 test('is rolled back', async () => {
