@@ -27,6 +27,8 @@ const longestPostStart = 24 * 3600_000
 interface Patient {
   target: Target
   wanted: WantedContainer
+  /** What an earlier edgecore had found out, of one that is not probed any more. */
+  known?: { started: boolean; ready: boolean }
   prober?: Prober
   /** How the hook after the start is doing. */
   postStart?: 'running' | 'failed'
@@ -63,7 +65,7 @@ export class PodCare {
     for (const id of this.#downSince.keys()) if (!seen.some((one) => one.id === id)) this.#downSince.delete(id)
     const there = new Set(seen.flatMap(({ containers }) => containers.map(({ id }) => id)))
     for (const id of this.#killed) if (!there.has(id)) this.#killed.delete(id)
-    if (wanted?.spec === undefined || wanted.deletion) return
+    if (wanted?.spec === undefined) return
     for (const { sandbox, container } of running) {
       if (sandbox.pod.uid !== wanted.uid || this.#patients.has(container.id)) continue
       const own = wanted.spec.containers.find(({ name }) => name === container.name)
@@ -72,7 +74,8 @@ export class PodCare {
       const startedAt = 'startedAt' in state ? state.startedAt : this.#options.clock.now()
       const known = knownOf(container, previous)
       const found = { id, sandbox, hostNetwork: wanted.spec.hostNetwork, startedAt, ...(known && { known }) }
-      this.#admit(own, found, state.is === 'running')
+      // Who is about to end is not probed any more; the hook before the end is still to be run.
+      this.#admit(own, found, state.is === 'running' && wanted.deletion === undefined)
     }
   }
 
@@ -83,7 +86,8 @@ export class PodCare {
     const target: Target = { id, ip, container: wanted.of, runtime }
     const patient: Patient = { target, wanted }
     this.#patients.set(id, patient)
-    if (!Prober.needed(wanted.of) || !probing) return patient
+    if (!Prober.needed(wanted.of)) return patient
+    if (!probing) return Object.assign(patient, known && { known })
     patient.prober = new Prober({
       ...{ container: wanted.of, scheduler, changed, tell },
       monotonic: () => clock.monotonic(),
@@ -105,11 +109,11 @@ export class PodCare {
     const ahead = this.#options.clock.now() - this.#options.clock.monotonic()
     const downSince = new Map([...this.#downSince].map(([id, since]) => [id, since + ahead]))
     const tended = new Map(
-      [...this.#patients].map(([id, { wanted, prober, postStart, ending }]) => {
+      [...this.#patients].map(([id, { wanted, known, prober, postStart, ending }]) => {
         const doomed = doomedBy(wanted, prober, postStart)
         const tended: Tended = {
-          started: prober?.started ?? true,
-          ready: prober?.ready ?? true,
+          started: prober?.started ?? known?.started ?? true,
+          ready: prober?.ready ?? known?.ready ?? true,
           ...(postStart === 'running' && { settling: true }),
           ...(doomed && { doomed }),
           ...(ending && { endsBy: ending.until + ahead }),

@@ -222,6 +222,16 @@ describe('the hook before the end', () => {
     expect(node.reports().at(-1)).toMatchObject({ stopped: true })
   })
 
+  test('runs for a pod that was deleted while edgecore was off', async () => {
+    await node.put(one({ lifecycle }))
+    await node.crash()
+    await node.put(one({ lifecycle }, { deletion: { graceSeconds: 10 } }))
+    await node.start()
+    await node.pass(1 * second)
+    expect(executed).toEqual(['bye'])
+    expect(node.reports().at(-1)).toMatchObject({ stopped: true })
+  })
+
   test('uses up the grace: who never ends in it is killed at its end', async () => {
     hanging.add('bye')
     await node.put(one({ lifecycle }, { annotations: slow }))
