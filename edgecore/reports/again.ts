@@ -35,7 +35,8 @@ export function reportsOn(keys: readonly Key[], { statuses, twins, objects }: Kn
     const { resource, namespace = '', name = '' } = parseKey(key) ?? {}
     const id = `${namespace}/${name}`
     if (resource === 'pods') {
-      const row = statuses.get(id)
+      // Of a pod of the node's own folder the cloud knows nothing.
+      const row = objects.get(key) && statuses.get(id)
       return row ? podReport({ namespace, name, uid: row.uid, status: row.status }) : []
     }
     const row = resource === 'devices' ? twins.device(id) : undefined
