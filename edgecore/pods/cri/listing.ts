@@ -25,7 +25,7 @@ export interface Listed {
   /** The addresses of sandboxes, by id. */
   ips: ReadonlyMap<string, readonly string[]>
   /** More of each container, by id; a container without it has vanished meanwhile. */
-  statuses: ReadonlyMap<string, ContainerStatus>
+  statuses: ReadonlyMap<string, ContainerStatus | undefined>
   /** When containers that were asked to end will be killed, by id. */
   stopping: ReadonlyMap<string, number>
 }

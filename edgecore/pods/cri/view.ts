@@ -13,13 +13,14 @@ import { labels, manager } from './names.ts'
  * Invariant: nothing is remembered that the engine could not tell again.
  */
 export class View {
-  readonly #client: CriClient
+  readonly #client: Pick<CriClient, 'call'>
   readonly #statuses = new Map<string, ContainerStatus>()
   readonly #ips = new Map<string, readonly string[]>()
   readonly #owners = new Map<string, PodName>()
   readonly #stopping = new Map<string, number>()
+  #expiries = 0
 
-  constructor(client: CriClient) {
+  constructor(client: Pick<CriClient, 'call'>) {
     this.#client = client
   }
 
@@ -36,9 +37,13 @@ export class View {
     ])
     if (pod === undefined) this.#forgetOthers(new Set([...sandboxes, ...containers].map(({ id }) => id)))
     for (const one of [...sandboxes, ...containers]) this.own(one.id, ownerOf(one.labels))
-    await Promise.all([...sandboxes.map((one) => this.#address(one)), ...containers.map((one) => this.#look(one))])
-    const { statuses, ips, stopping } = { statuses: this.#statuses, ips: this.#ips, stopping: this.#stopping }
-    return sandboxesOf({ sandboxes, containers, statuses, ips, stopping })
+    const [ips, statuses] = await Promise.all([
+      Promise.all(sandboxes.map(async (one) => [one.id, await this.#address(one)] as const)),
+      Promise.all(containers.map(async (one) => [one.id, await this.#look(one)] as const)),
+    ])
+    // From what was just heard, not from what is remembered: that may be forgotten meanwhile.
+    const found = { ips: new Map(ips), statuses: new Map(statuses), stopping: this.#stopping }
+    return sandboxesOf({ sandboxes, containers, ...found })
   }
 
   /** Whose sandbox or container that is, if it is ours. */
@@ -52,6 +57,7 @@ export class View {
 
   /** Something happened to it: the next look asks again. */
   expire(id: string): void {
+    this.#expiries += 1
     this.#statuses.delete(id)
   }
 
@@ -65,17 +71,18 @@ export class View {
     return this.#stopping.get(id)
   }
 
-  async #look({ id, state, created_at }: Container): Promise<void> {
-    const known = this.#statuses.get(id)
-    if (known?.state === state && state !== containerState.created) return
+  async #look({ id, state, created_at }: Container): Promise<ContainerStatus | undefined> {
     if (state === containerState.created) {
       const nothing = { started_at: 0, finished_at: 0, exit_code: 0, reason: '', message: '', labels: {} }
-      this.#statuses.set(id, { id, metadata: undefined, state, created_at, ...nothing })
-      return
+      return { id, metadata: undefined, state, created_at, ...nothing }
     }
+    const known = this.#statuses.get(id)
+    if (known?.state === state) return known
+    const expiries = this.#expiries
     const status = await this.status(id)
-    if (status === undefined) this.#statuses.delete(id)
-    else this.#statuses.set(id, status)
+    // What was said before something happened is not worth remembering.
+    if (status !== undefined && expiries === this.#expiries) this.#statuses.set(id, status)
+    return status
   }
 
   /** What the engine says of a container now, or undefined when there is none. */
@@ -96,17 +103,18 @@ export class View {
     return items.some(({ state }) => state === sandboxState.ready)
   }
 
-  async #address({ id, state }: PodSandbox): Promise<void> {
-    if (this.#ips.has(id) || state !== sandboxState.ready) return
+  async #address({ id, state }: PodSandbox): Promise<readonly string[]> {
+    const known = this.#ips.get(id)
+    if (known !== undefined || state !== sandboxState.ready) return known ?? []
     try {
       const { status } = await this.#client.call(methods.sandboxStatus, { pod_sandbox_id: id })
       const { ip = '', additional_ips = [] } = status?.network ?? {}
-      this.#ips.set(
-        id,
-        [ip, ...additional_ips.map((one) => one.ip)].filter((one) => one !== ''),
-      )
+      const ips = [ip, ...additional_ips.map((one) => one.ip)].filter((one) => one !== '')
+      this.#ips.set(id, ips)
+      return ips
     } catch (error) {
-      if (!isGone(error)) throw error
+      if (isGone(error)) return []
+      throw error
     }
   }
 
