@@ -26,6 +26,8 @@ beforeAll(async () => {
   cloud = await JoinableCloud.start(systemClock, afterAll)
   machine = await DebianMachine.boot(dir)
   afterAll(() => machine.stop())
+  // Newer versions of systemd bring it along.
+  await machine.run('mkdir -p /etc/credstore.encrypted')
   untouched = await files()
   const options = { arch: 'amd64', node: process.execPath, modules: join(root, 'node_modules'), to: dir }
   await unpack(await makeArchive(options))
@@ -81,7 +83,6 @@ test('is installed, joined and started by systemd, with a key for its Secrets', 
   await machine.run(
     'mkdir /etc/kedge && printf "KEDGE_RUNTIME=simulated\\nKEDGE_MQTT_PORT=0\\n" > /etc/kedge/edgecore.env',
   )
-  await machine.run('mkdir -p /etc/credstore.encrypted')
   await machine.run(
     'head -c 32 /dev/urandom | base64 | systemd-creds encrypt --name=kedge-secrets-key - /etc/credstore.encrypted/kedge-secrets-key',
   )
