@@ -115,7 +115,7 @@ describe.skipIf(reason !== undefined)(
           oomScoreAdj: 900,
         },
       })
-      expect(await eventually(() => shell(id, 'cat /tmp/args'))).toBe('one two')
+      expect(await eventually(async () => (await shell(id, 'cat /tmp/args')) || undefined)).toBe('one two')
       expect(await shell(id, 'pwd; echo "$COLOUR|$FROM_IMAGE"; env | grep EMPTY')).toBe('/tmp\nblue = €|yes\nEMPTY=')
       expect(await shell(id, 'cat /files/hello /etc/hello')).toBe('from the nodefrom the node')
       expect(await shell(id, 'touch /files/new 2>/dev/null || touch /writable/new && ls /files')).toBe('hello\nnew')
@@ -231,7 +231,7 @@ describe.skipIf(reason !== undefined)(
       const id = await one(config, { command: ['/bin/sh', '-c', script], attempt: 2 })
       const file = runtime.logFile(config, { name: 'main', attempt: 2 })
       expect(file).toBe(join(containerd.dir, 'logs/default_logs_uid-logs/main/2.log'))
-      const line = await eventually(() => readFileSync(file, 'utf8').split('\n')[0])
+      const line = await eventually(() => readFileSync(file, 'utf8').split('\n')[0] || undefined)
       expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+\S+ stdout F tick$/)
       renameSync(file, `${file}.1`)
       await runtime.reopenLog(id)
