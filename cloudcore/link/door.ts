@@ -1,13 +1,15 @@
 import { TLSSocket } from 'node:tls'
 import type { Clock } from '@kedge/shared/clock'
+import { explain } from '@kedge/shared/errors'
 import { type Certificate, readCertificates } from '@kedge/shared/identity/certificate'
 import type { EnrolUp } from '@kedge/shared/identity/enrol'
+import { presentedBy } from '@kedge/shared/identity/presented'
 import { sourceOf } from '@kedge/shared/source-address'
 import type { Caller, EnrolResult } from '../identity/enrolment.ts'
 import type { Issuer, LinkCertificate } from '../identity/issuer.ts'
 import { type Barred, barred } from '../identity/issuing.ts'
 import type { NodeIdentity } from '../identity/records.ts'
-import { presentedBy, type Visitor, visitorOf } from './visitor.ts'
+import { type Visitor, visitorOf } from './visitor.ts'
 
 export interface DoorOptions {
   /** What cloudcore shows. */
@@ -55,10 +57,20 @@ export class Door {
     if (!(socket instanceof TLSSocket)) return { is: 'stranger', reason: 'the connection is not over TLS', late: false }
     const known = this.#visitors.get(socket)
     if (known !== undefined) return known
-    const { clock, grace } = this.options
-    const visitor = visitorOf({ presented: presentedBy(socket), roots: this.#trusted(), now: clock.now(), grace })
+    const visitor = this.#look(socket)
     this.#visitors.set(socket, visitor)
     return visitor
+  }
+
+  /** Never throws: what strangers show must not end cloudcore. */
+  #look(socket: TLSSocket): Visitor {
+    const { clock, grace } = this.options
+    const roots = this.#trusted()
+    try {
+      return visitorOf({ presented: presentedBy(socket), roots, now: clock.now(), grace })
+    } catch (error) {
+      return { is: 'stranger', reason: `the certificate cannot be read: ${explain(error)}`, late: false }
+    }
   }
 
   /** Why a node with a good certificate may not come in; undefined when it may. */

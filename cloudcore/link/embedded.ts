@@ -247,8 +247,8 @@ export class EmbeddedLink implements Link {
   }
 
   #maySubscribe(client: Client, topic: string): boolean {
-    const isEnrolling = this.#enrolling?.isOne(client) === true
-    if (isEnrolling ? this.#enrolling?.maySubscribe(client, topic) : topic === linkTopic(client.id, 'down')) return true
+    if (this.#enrolling?.isOne(client)) return this.#enrolling.maySubscribe(client, topic)
+    if (topic === linkTopic(client.id, 'down')) return true
     this.turnedAway.tell('subscription', client.id, 'subscription refused', { node: client.id, topic })
     return false
   }

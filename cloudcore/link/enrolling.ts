@@ -21,12 +21,14 @@ export interface EnrollingOptions {
  * The connections that enrol.
  *
  * Invariants:
- * - Such a connection says and hears nothing but its own request and its answer, one at a time.
+ * - Such a connection says and hears nothing but its own request and its answer, one at a time; nor does its last will.
  * - It ends when its time is over, whatever it is doing.
  */
 export class Enrolling {
   readonly #options: EnrollingOptions
   readonly #sessions = new Map<Client, Session>()
+  /** All that there ever were: a last will is published when the session has ended. */
+  readonly #known = new WeakSet<Client>()
 
   constructor(options: EnrollingOptions) {
     this.#options = options
@@ -38,12 +40,13 @@ export class Enrolling {
   }
 
   isOne(client: Client): boolean {
-    return this.#sessions.has(client)
+    return this.#known.has(client)
   }
 
   begin(client: Client): void {
     const { door, timeout = enrolTimeout } = this.#options
     const timer = setTimeout(() => client.close(), timeout)
+    this.#known.add(client)
     this.#sessions.set(client, { source: door.caller(client.conn).source, busy: false, timer })
     client.conn.once('close', () => {
       clearTimeout(timer)
@@ -51,8 +54,12 @@ export class Enrolling {
     })
   }
 
-  maySubscribe({ id }: Client, topic: string): boolean {
-    return isEnrolClientId(id) && topic === enrolTopic(id, 'down')
+  maySubscribe(client: Client, topic: string): boolean {
+    if (isEnrolClientId(client.id) && topic === enrolTopic(client.id, 'down')) return true
+    // By where it comes from: each has another client id.
+    const source = this.#sessions.get(client)?.source ?? 'unknown'
+    this.#options.turnedAway.tell('subscription', source, 'subscription refused', { source, topic })
+    return false
   }
 
   /** Takes what such a connection publishes; an error closes it. */

@@ -24,6 +24,8 @@ export type RefusalKind = (typeof refusalKinds)[number]
 const toldEach = 16
 /** Sources that are remembered. */
 const mostSources = 4096
+/** Characters of a text that are told: topics and the like may be as long as a packet. */
+const longestText = 256
 
 interface Source {
   count: number
@@ -34,7 +36,7 @@ interface Source {
  * Counts what is refused at the door and tells people of it: each thing once, with its source, and of a source that goes
  * on only how often.
  *
- * Invariant: at most `mostSources` sources are remembered, and `toldEach` lines of each.
+ * Invariant: at most `mostSources` sources are remembered, and `toldEach` lines of each, whose texts are short.
  */
 export class TurnedAway {
   readonly counts = new Map<RefusalKind, number>()
@@ -54,11 +56,21 @@ export class TurnedAway {
     const [oldest] = this.#sources.keys()
     if (this.#sources.size > mostSources && oldest !== undefined) this.#sources.delete(oldest)
     held.count++
-    const line = `${what} ${JSON.stringify(fields)}`
+    const cut = shortened(fields)
+    const line = `${what} ${JSON.stringify(cut)}`
     const isNew = held.told.size < toldEach && !held.told.has(line)
     if (isNew) held.told.add(line)
     const isRound = (held.count & (held.count - 1)) === 0
     if (!isNew && !isRound) return
-    this.#log.warn({ ...fields, ...(held.count > 1 ? { count: held.count } : {}) }, what)
+    this.#log.warn({ ...cut, ...(held.count > 1 ? { count: held.count } : {}) }, what)
   }
+}
+
+function shortened(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      typeof value === 'string' && value.length > longestText ? `${value.slice(0, longestText)}…` : value,
+    ]),
+  )
 }

@@ -1,5 +1,4 @@
-import type { TLSSocket } from 'node:tls'
-import { type Certificate, readCertificate } from '@kedge/shared/identity/certificate'
+import type { Certificate } from '@kedge/shared/identity/certificate'
 import { nodeOf, verifyChain } from '@kedge/shared/identity/verify'
 
 /** Who is at the other end of a TLS connection, as far as its certificate tells. */
@@ -48,22 +47,3 @@ export function visitorOf({ presented, roots, now, grace }: Look): Visitor {
   if (now - leaf.notAfter > grace) return { is: 'stranger', reason, late: true }
   return { is: 'expired', node, serial: leaf.serial, reason }
 }
-
-/** What the other side has shown, the leaf first; nothing where it cannot be read. */
-export function presentedBy(socket: TLSSocket): Certificate[] {
-  const found: Certificate[] = []
-  const seen = new Set<string>()
-  let shown = socket.getPeerCertificate(true)
-  try {
-    while (shown?.raw !== undefined && !seen.has(shown.fingerprint256) && found.length < mostShown) {
-      seen.add(shown.fingerprint256)
-      found.push(readCertificate(shown.raw))
-      shown = shown.issuerCertificate
-    }
-  } catch {
-    // The leaf decides: without it nobody is there.
-  }
-  return found
-}
-
-const mostShown = 10

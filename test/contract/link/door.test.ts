@@ -165,6 +165,15 @@ test('a connection that enrols does nothing but that', async () => {
   const dying = await connected(client(enrolId(), undefined, { will }))
   dying.stream.destroy()
   await eventually(() => refused('publication') + refused('enrolment') === 7)
+  // Nor is it a node of the name that it has for this.
+  for (const channel of ['alive', 'up'] as const) {
+    const own = enrolId()
+    const testament = { topic: linkTopic(own, channel), payload: Buffer.from('1'), qos: 1 as const, retain: false }
+    const speaking = await connected(client(own, undefined, { will: testament }))
+    await speaking.subscribeAsync(enrolTopic(own, 'down'), { qos: 1 })
+    speaking.stream.destroy()
+  }
+  await eventually(() => refused('publication') + refused('enrolment') === 9)
   expect(world.up).toEqual([])
 })
 
