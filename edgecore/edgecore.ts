@@ -162,7 +162,11 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
       circumstances: () => circumstancesOf({ store, clock, nodeStatus, cloud }),
       link: () => cloud?.link,
     })
-    add(await openControl({ path: controlPath(data), devices, pods: pods.routes, log }))
+    const standing = () => ({
+      ...{ version, node: settings.nodeName, conditions: conditions.now() },
+      ...(cloud && { link: { url: settings.cloud ?? '', up: cloud.link.up, inSync: cloud.inSync } }),
+    })
+    add(await openControl({ path: controlPath(data), devices, pods: pods.routes, standing, log }))
     const care = add(startOutboxCare(common))
     add(reportDiscovered({ ...common, devices }))
     const status = add(

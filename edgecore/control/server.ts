@@ -6,6 +6,7 @@ import { readBody } from '@kedge/shared/http-body'
 import type { Log } from '@kedge/shared/log'
 import type { Service } from '@kedge/shared/service'
 import type { Devices } from '../devices/host.ts'
+import type { NodeCondition } from '../reports/node-conditions.ts'
 import { type PodRoutes, servePods } from './pod-routes.ts'
 
 export interface ControlOptions {
@@ -14,7 +15,18 @@ export interface ControlOptions {
   devices: Pick<Devices, 'ask' | 'discovered' | 'listen' | 'methods'>
   /** Without it nothing is answered about pods. */
   pods?: PodRoutes
+  /** How this edgecore stands, for `edgecore doctor`; without it nothing is answered. */
+  standing?: () => Standing
   log: Log
+}
+
+/** How an edgecore that runs stands. */
+export interface Standing {
+  version: string
+  node: string
+  /** Undefined for a node that runs alone. */
+  link?: { url: string; up: boolean; inSync: boolean }
+  conditions: readonly NodeCondition[]
 }
 
 /** The largest request, in bytes: a device with all its properties. */
@@ -27,7 +39,7 @@ const maxUnread = 1024 * 1024
  * its user may open. `POST /twins/<namespace>/<name>/update` and `…/get` take and answer what the topics of that device
  * take and answer; `GET /methods/<namespace>/<name>` lists the methods of that device; `GET
  * /discovered?namespace=…` has manifests for the devices that are announced on the local broker; `GET /documents` streams a line of JSON for every change of a twin,
- * `{device, document}`. What concerns pods is in `pod-routes.ts`.
+ * `{device, document}`; `GET /standing` is a `Standing`. What concerns pods is in `pod-routes.ts`.
  */
 export async function openControl(options: ControlOptions): Promise<Service> {
   const { path, log } = options
@@ -70,6 +82,9 @@ async function serve(options: ControlOptions, request: IncomingMessage, response
   const url = new URL(request.url ?? '', 'http://edgecore')
   const { pathname, searchParams } = url
   if (options.pods && (await servePods({ pods: options.pods, request, response, url }))) return
+  if (request.method === 'GET' && pathname === '/standing' && options.standing) {
+    return answer(response, 200, options.standing())
+  }
   if (request.method === 'GET' && pathname === '/documents') return documents(options, response)
   if (request.method === 'GET' && pathname === '/discovered') {
     return answer(response, 200, { proposals: options.devices.discovered(searchParams.get('namespace') || 'default') })
