@@ -105,7 +105,7 @@ describe('a server', () => {
 })
 
 describe('a session', () => {
-  test('is resumed with a fraction of the bytes, is judged again, and forgotten when that fails', async () => {
+  test('is resumed without the bytes of the certificates, is judged again, and forgotten when that fails', async () => {
     const listening = await listen(good())
     const { port } = listening.address() as AddressInfo
     let bytes = 0
@@ -139,7 +139,8 @@ describe('a session', () => {
     bytes = 0
     const second = await call({ url, resumption })
     expect(second.isSessionReused()).toBe(true)
-    expect(bytes).toBeLessThan(whole / 2)
+    // Not a share of all: newer versions of Node.js exchange keys that are larger by two thousand bytes.
+    expect(whole - bytes).toBeGreaterThan(800)
     await expect(call({ url, resumption, now: noon + 2 * day })).rejects.toThrow(/ended at/)
     expect(resumption).toEqual({ session: undefined, presented: undefined })
     expect((await call({ url, resumption })).isSessionReused()).toBe(false)
