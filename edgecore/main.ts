@@ -25,6 +25,7 @@ await runProgram('edgecore', async () => {
   if (command === 'exec') return exec(rest)
   if (command === 'restart') return restart(rest)
   if (command === 'drill') return drill(rest)
+  if (command === 'doctor') return doctor(rest)
   keepHeapSmall()
   const given = await loadSettings(edgecoreProgram)
   if (given === undefined) return
@@ -131,6 +132,19 @@ async function drill(argv: string[]): Promise<void> {
   const { drill } = await import('./cli/drill.ts')
   const write = (text: string) => void process.stdout.write(text)
   process.exitCode = await drill(argv, { env: process.env, write, signal: untilNobodyReads() })
+}
+
+async function doctor(argv: string[]): Promise<void> {
+  const { doctor } = await import('./cli/doctor.ts')
+  const { out, code } = await doctor(argv, { env: process.env, now: Date.now(), self: ourselves() })
+  process.stdout.on('error', () => {})
+  process.stdout.write(out)
+  process.exitCode = code
+}
+
+/** What runs this program. */
+function ourselves(): string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? '']
 }
 
 /** Aborts when the person at the terminal ends the command, or whoever reads its output does. */

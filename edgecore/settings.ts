@@ -56,6 +56,7 @@ export const edgecoreProgram = program({
     'edgecore twin get|set|watch  works with the twins of its devices; edgecore twin --help tells more',
     'edgecore logs|exec|restart POD  logs, a command, a restart of a pod here; each has its --help',
     'edgecore drill               proves that this node comes back without the cloud; edgecore drill --help tells more',
+    'edgecore doctor              checks what must hold on this board, and says what to do; edgecore doctor --help tells more',
     'edgecore discover            writes manifests for devices that announce themselves; edgecore discover --help tells more',
     'edgecore method list|call    works with the methods of its devices; edgecore method --help tells more',
   ],
