@@ -1,4 +1,4 @@
-import type { Step } from './plan.ts'
+import { type Step, subjectOf } from './plan.ts'
 import type { Container, Sandbox } from './runtime.ts'
 import { isRunning, type Situation } from './situation.ts'
 
@@ -37,8 +37,9 @@ function inOrder(containers: readonly Container[], { wanted }: Situation): Conta
 export function removal(sandbox: Sandbox, situation: Situation): Step[] {
   const steps = stopping(sandbox, sandbox.graceMs, situation)
   if (steps.length > 0) return steps
-  return [
-    { is: 'unmount', uid: sandbox.pod.uid },
-    { is: 'removeSandbox', id: sandbox.id },
-  ]
+  const remove: Step = { is: 'removeSandbox', id: sandbox.id }
+  const failure = situation.failures.get(subjectOf(remove))
+  // While the sandbox cannot be removed there is nothing to repeat for its files.
+  if (failure !== undefined && failure.retryAt > situation.now) return [remove]
+  return [{ is: 'unmount', uid: sandbox.pod.uid }, remove]
 }

@@ -91,7 +91,7 @@ function fragile(runtime: Runtime, trouble: Trouble, real: boolean): Runtime {
       const value = Reflect.get(target, name)
       if (name === 'notice' && real) return undefined
       if (typeof value !== 'function') return value
-      if (name === 'watch' || name === 'refusal') return value.bind(target)
+      if (name === 'watch' || name === 'refusal' || name === 'logFile') return value.bind(target)
       if (name === 'list')
         return (pod?: PodName) => alone(pod, { looking, ...trouble }, () => call(value, pod === undefined ? [] : [pod]))
       return (...args: unknown[]) => call(value, args)
