@@ -7,7 +7,7 @@ import { pinOf } from '@kedge/shared/identity/token'
 import type { Env } from '@kedge/shared/settings'
 import { table } from '@kedge/shared/table'
 import { SecretCaStore } from '../identity/ca-store.ts'
-import { revocationList } from '../identity/crl.ts'
+import { type Revoked, revocationList } from '../identity/crl.ts'
 import { home, readTrust } from '../identity/home.ts'
 import { identityLabel, type NodeIdentity, readIdentity } from '../identity/records.ts'
 import { readCa, retireCa, rotateCa } from '../identity/rotate-ca.ts'
@@ -30,8 +30,8 @@ kedge-ca in the namespace ${home}; a cloudcore that runs takes up what is change
 
 rotate gives it a new key. The earlier one stays trusted, so that nodes which are away find back; those that are there
 renew their certificates, each at its own time within the spread. retire ends that trust: nodes that have not renewed
-since must join again. bundle prints all that is trusted, crl the certificates of revoked and locked nodes, both for an
-MQTT broker of your own.
+since must join again. bundle prints all that is trusted, crl the certificates of revoked and locked nodes and of boards
+that were replaced, both for an MQTT broker of your own.
 
       --spread DURATION  Over how long the renewals of nodes are spread (default: 1h)
       --days COUNT       For how long the list is good: renew it before (default: 30)
@@ -153,13 +153,17 @@ async function crl({ kube, store, values, now }: Parts): Promise<string> {
     throw new UserError(`--days: found "${values.days}"; give a whole number from 1 to 3650; ${hint}`)
   }
   const { state } = await readCa(store)
-  const out = (await nodesIn(kube)).filter(({ revoked, locked }) => revoked !== undefined || locked !== undefined)
-  const revoked = out.flatMap(({ issued, revoked: since }) =>
-    issued.map(({ serial }) => ({ serial, at: since === undefined ? now : Date.parse(since) || now })),
-  )
+  const revoked = (await nodesIn(kube)).flatMap((identity) => countsNoMore(identity, now))
   // Which authority signed which certificate is not recorded: each list names them all.
   const lists = [state.current, ...state.previous].map((authority) => revocationList(authority, { revoked, now, days }))
   return (await Promise.all(lists)).join('')
+}
+
+/** The certificates of a node that is revoked or locked, and in any case those of before it joined anew. */
+function countsNoMore({ issued, revoked, locked, out = [] }: NodeIdentity, now: number): Revoked[] {
+  const since = Date.parse(revoked ?? '') || now
+  const isOut = revoked !== undefined || locked !== undefined
+  return [...out, ...(isOut ? issued : [])].map(({ serial }) => ({ serial, at: since }))
 }
 
 async function nodesIn(kube: Kube): Promise<NodeIdentity[]> {

@@ -1,3 +1,4 @@
+import { element, tags } from '@kedge/shared/identity/der'
 import type { Pair } from './certificates.ts'
 import { algorithm, importKey, loadX509, pemText } from './x509.ts'
 
@@ -6,6 +7,15 @@ export interface Revoked {
   serial: string
   /** Milliseconds since the epoch. */
   at: number
+}
+
+const crlNumber = '2.5.29.20'
+
+/** A positive INTEGER. */
+function integer(value: number): Buffer {
+  const hex = value.toString(16)
+  // With a zero bit first: it is not negative.
+  return element(tags.integer, Buffer.from(hex.padStart(hex.length + 2 - (hex.length % 2), '0'), 'hex'))
 }
 
 /** A revocation list (RFC 5280, 5), PEM; from `now` on, good for `days`. Both times in milliseconds since the epoch. */
@@ -22,7 +32,11 @@ export async function revocationList(
     signingAlgorithm: algorithm,
     signingKey: await importKey(authority.key),
     entries: revoked.map(({ serial, at }) => ({ serialNumber: serial, revocationDate: new Date(at) })),
-    extensions: [await x509.AuthorityKeyIdentifierExtension.create(issuer)],
+    extensions: [
+      await x509.AuthorityKeyIdentifierExtension.create(issuer),
+      // Each list has a higher one than those before it (5.2.3): the time, in seconds.
+      new x509.Extension(crlNumber, false, integer(Math.floor(now / 1000))),
+    ],
   })
   // The label of RFC 7468, which the library does not write and OpenSSL wants.
   return pemText('X509 CRL', Buffer.from(list.rawData))

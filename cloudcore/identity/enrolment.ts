@@ -17,7 +17,7 @@ import { WrongTokens } from './wrong-tokens.ts'
 export type JudgeCsr = (csr: string, node: string) => CsrVerdict | Promise<CsrVerdict>
 
 export interface EnrolmentOptions {
-  registry: Pick<Registry, 'node' | 'changeToken' | 'changeNode'>
+  registry: Pick<Registry, 'node' | 'load' | 'changeToken' | 'changeNode'>
   issuer: Issuer
   judgeCsr: JudgeCsr
   /** Days that a certificate of this node is good for. */
@@ -135,11 +135,7 @@ export class Enroller {
   ): Promise<{ node: string; key: string; record: TokenRecord } | Refused> {
     const { registry, judgeCsr, clock } = this.#options
     // What is wrong with the request is for those alone who hold the token: so the token comes first.
-    const known = await registry.changeToken<TokenRecord | undefined>(id, (record) => {
-      const isRight = record !== undefined && isSame(record.hash, hashOf(secret))
-      return { is: 'leave', answer: isRight ? record : undefined }
-    })
-    const held = known.is === 'left' ? known.answer : undefined
+    const held = (await this.#held(id, secret)) ?? (await this.#heldByNow(id, secret))
     if (held === undefined) return refused('token-unknown', unknownToken)
     const node = wish ?? held.node
     if (node === undefined) return refused('csr-invalid', 'node: missing; the token is for any: name this one')
@@ -156,6 +152,21 @@ export class Enroller {
     })
     const record = changed.is === 'left' ? changed.answer : changed.record
     return 'is' in record ? record : { node, key: judged.key, record }
+  }
+
+  /** The token with this secret, as far as it is known. */
+  async #held(id: string, secret: string): Promise<TokenRecord | undefined> {
+    const known = await this.#options.registry.changeToken<TokenRecord | undefined>(id, (record) => {
+      const isRight = record !== undefined && isSame(record.hash, hashOf(secret))
+      return { is: 'leave', answer: isRight ? record : undefined }
+    })
+    return known.is === 'left' ? known.answer : undefined
+  }
+
+  /** The watch may be behind: a token is often shown a moment after it was made. Throws while Kubernetes is away. */
+  async #heldByNow(id: string, secret: string): Promise<TokenRecord | undefined> {
+    await this.#options.registry.load('token', id)
+    return this.#held(id, secret)
   }
 
   async #renew(
@@ -178,7 +189,7 @@ export class Enroller {
       const late = renewalFault(identity, { node, serial, secret: hashOf(secret) })
       if (late !== undefined || identity === undefined) return { is: 'leave', answer: late ?? unknownNode(node) }
       const issue = { node, issued: given.issued, secret: hashOf(given.secret), now: clock.now() }
-      return { is: 'write', record: renewed(identity, { ...issue, shown: hashOf(secret), grace }) }
+      return { is: 'write', record: renewed(identity, { ...issue, shown: hashOf(secret), using: serial, grace }) }
     })
     if (changed.is === 'left') return changed.answer
     log.info({ node, source, serial: given.issued.serial, end: rfc3339(given.issued.end) }, 'node renewed')

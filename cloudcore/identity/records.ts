@@ -46,10 +46,12 @@ const Issued = z.object({
 const Identity = z.object({
   /** The certificates that may still be in use, oldest first. */
   issued: z.array(Issued),
-  /** Hashes of its enrolment secrets: the newest, and the one before as long as the newest may not have arrived. */
+  /** Hashes of its enrolment secrets, newest first: the last that it has shown, and those that it may have got since. */
   secrets: z.array(Hash),
   /** Certificates that are not in `issued` count no more: it has joined anew, or was revoked, since they were issued. */
   only: z.boolean(),
+  /** Certificates that it had before it joined anew, until they end: for revocation lists. */
+  out: z.array(Issued).optional(),
 })
 
 export type TokenRecord = z.infer<typeof Token> & { id: string }

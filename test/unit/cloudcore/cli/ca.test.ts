@@ -7,12 +7,13 @@ import { SecretCaStore } from '@kedge/cloudcore/identity/ca-store'
 import { createAtHome, secretPath } from '@kedge/cloudcore/identity/home'
 import { hashOf, identityName, identitySecret, type NodeIdentity } from '@kedge/cloudcore/identity/records'
 import { sealingKey } from '@kedge/cloudcore/identity/sealed-key'
-import { loadX509 } from '@kedge/cloudcore/identity/x509'
+import { loadX509, newSerial } from '@kedge/cloudcore/identity/x509'
 import type { Kube } from '@kedge/cloudcore/kube/api'
 import { openKube } from '@kedge/cloudcore/kube/client'
 import { hasCode } from '@kedge/cloudcore/kube/errors'
 import { systemClock as clock } from '@kedge/shared/clock'
 import { derOf } from '@kedge/shared/identity/certificate'
+import { contentOf, onlyElement, tags } from '@kedge/shared/identity/der'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startTestServer, type TestServer } from '../../../support/kube.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
@@ -99,7 +100,8 @@ describe('cloudcore ca', () => {
     await ca('rotate')
     const authorities = certificatesIn((await make()).roots())
     const out = await joined('edge-1', Date.now(), { revoked: '2030-01-01T00:00:00Z' })
-    const fine = await joined('edge-2', Date.now())
+    const replaced = { serial: newSerial(), key: 'k'.repeat(43), at: Date.now(), end: Date.now() + 86_400_000 }
+    const fine = await joined('edge-2', Date.now(), { out: [replaced] })
     const x509 = await loadX509()
     const lists = (await ca('crl', '--days', '7')).match(/-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g) ?? []
     expect(lists).toHaveLength(2)
@@ -110,6 +112,12 @@ describe('cloudcore ca', () => {
       expect(await list.verify({ publicKey: authority })).toBe(true)
       expect(list.findRevoked(out)?.serialNumber).toBe(out)
       expect(list.findRevoked(fine)).toBeNull()
+      expect(list.findRevoked(replaced.serial)?.serialNumber).toBe(replaced.serial)
+      const number = contentOf(
+        onlyElement(Buffer.from(list.getExtension('2.5.29.20')?.value ?? new ArrayBuffer(0))),
+        tags.integer,
+      )
+      expect(Math.abs(number.readIntBE(0, number.length) - Date.now() / 1000)).toBeLessThan(600)
       const span = (list.nextUpdate?.getTime() ?? 0) - Date.now()
       expect(Math.round(span / 86_400_000)).toBe(7)
     }

@@ -164,6 +164,54 @@ describe('joining', () => {
     expect(codeOf(await one.answer(caller, guess))).toBe('token-unknown')
   })
 
+  test('is possible with a token of which the watch has not told yet, and not said to be wrong while Kubernetes is away', async () => {
+    const { clock, ca, kube } = await rig()
+    let away = false
+    const get = (path: string) => (away ? Promise.reject(new Error('connection refused')) : real.get(path))
+    const writes = { create: real.create.bind(real), update: real.update.bind(real) }
+    // A registry whose watch never begins.
+    const registry = new Registry({ kube: { ...bound(kube), ...writes, get }, clock, log: silentLog })
+    const common = { registry, issuer: ca, judgeCsr, daysOf: () => 90, grace, newSecret: () => 's'.repeat(43), clock }
+    const one = new Enroller({ ...common, log: silentLog })
+    await makeToken(kube)
+    away = true
+    for (let count = 0; count < 12; count++) expect(codeOf(await one.answer(caller, enrol(newKey())))).toBe('busy')
+    away = false
+    expect(codeOf(await one.answer(caller, enrol(newKey())))).toBe('token')
+  })
+
+  test('with two answers under way leaves the board good with either', async () => {
+    const { enroller, kube } = await rig()
+    await makeToken(kube)
+    const [one, key] = [enroller(), newKey()]
+    const both = await Promise.all([1, 2].map(() => one.answer(caller, enrol(key))))
+    const csr = csrFor(newKey(), 'edge-1')
+    for (const answer of both) {
+      const { caller: by, secret: shown } = holder(answer)
+      expect(codeOf(await one.answer(by, { is: 'renew', csr, secret: shown }))).toBe('renewal')
+    }
+  })
+
+  test('again after a lock unlocks the name, also for a key that it knows', async () => {
+    const { enroller, registry, kube } = await rig()
+    await makeToken(kube, { node: 'edge-1' })
+    const [one, key] = [enroller(), newKey()]
+    expect(codeOf(await one.answer(caller, enrol(key)))).toBe('token')
+    await registry.changeNode('edge-1', (identity) => {
+      if (identity === undefined) throw new Error('no identity')
+      return { is: 'write', record: { ...identity, locked: `${new Date(Date.now() - 1000).toISOString()} two places` } }
+    })
+    await kube.delete(secretPath(`join-token-${id}`))
+    await eventually(async () => codeOf(await one.answer(caller, enrol(key))) === 'token-unknown')
+    await makeToken(kube, { node: 'edge-1', made: Date.now() })
+    expect(codeOf(await one.answer({ source: '192.0.2.9' }, enrol(key)))).toBe('token')
+    expect(registry.node('edge-1')).toMatchObject({
+      locked: undefined,
+      only: true,
+      out: [{ serial: expect.any(String) }],
+    })
+  })
+
   test('again in the name of a node shuts out whoever had it', async () => {
     const { enroller, registry, kube } = await rig()
     await makeToken(kube)
@@ -182,19 +230,32 @@ describe('joining', () => {
 })
 
 describe('renewing', () => {
-  test('takes the newest secret, and the one before while the answer may have been lost', async () => {
-    const { enroller, kube } = await rig()
+  test('takes the secret that was shown last and those given since: any of the answers may be the one that arrived', async () => {
+    const { clock, enroller, kube, registry } = await rig()
     await makeToken(kube)
     const one = enroller()
     const first = holder(await one.answer(caller, enrol(newKey())))
     const csr = csrFor(newKey(), 'edge-1')
-    const renew = (who: typeof first) => one.answer(who.caller, { is: 'renew', csr, secret: who.secret })
-    const lost = holder(await renew(first))
+    const renew = (who: typeof first) => {
+      clock.tick(60_000)
+      return one.answer(who.caller, { is: 'renew', csr, secret: who.secret })
+    }
+    const late = holder(await renew(first))
     const second = holder(await renew(first))
-    expect(codeOf(await renew(lost))).toBe('token-unknown')
-    const third = holder(await renew(second))
+    const third = holder(await renew(late))
     expect(codeOf(await renew(first))).toBe('token-unknown')
+    expect(codeOf(await renew(second))).toBe('renewal')
     expect(codeOf(await renew(third))).toBe('renewal')
+    expect(codeOf(await renew(second))).toBe('token-unknown')
+    // However many answers are lost, what the node has stays good.
+    const has = holder(await renew(third))
+    await registry.changeNode('edge-1', (identity) => {
+      if (identity === undefined) throw new Error('no identity')
+      return { is: 'write', record: { ...identity, only: true } }
+    })
+    for (let count = 0; count < 20; count++) expect(codeOf(await renew(has))).toBe('renewal')
+    expect(registry.node('edge-1')?.issued).toHaveLength(17)
+    expect(registry.node('edge-1')?.secrets).toHaveLength(8)
   })
 
   test('succeeds again after anything that happens in between', async () => {
@@ -249,7 +310,10 @@ test('so many requests are worked on at once, of the rest each source has its tu
   const asked: string[] = []
   const going: (() => void)[] = []
   const changeToken = () => new Promise<never>((_, stop) => going.push(() => stop(new Error('enough'))))
-  const judge = { registry: { ...registry, node: () => undefined, changeToken, changeNode: changeToken }, judgeCsr }
+  const judge = {
+    registry: { ...registry, node: () => undefined, load: async () => {}, changeToken, changeNode: changeToken },
+    judgeCsr,
+  }
   const issuer = { name: 'none' } as Issuer
   const common = { daysOf: () => 90, grace, newSecret: () => '', clock, log: silentLog }
   const one = new Enroller({ ...judge, issuer, ...common, bounds: { atOnce: 2, waiting: 5 } })
