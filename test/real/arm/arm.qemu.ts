@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { systemClock } from '@kedge/shared/clock'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { version } from '../../../scripts/build.ts'
 import { makeArchive } from '../../../scripts/package/archive.ts'
 import { conditionOf, statusTwins } from '../../support/api.ts'
@@ -11,6 +11,7 @@ import { JoinableCloud } from '../../support/joined.ts'
 import { room, roomModel } from '../../support/manifests.ts'
 import { type Arm64, arm64 } from '../../support/shipping/arm64.ts'
 import { run } from '../../support/shipping/run.ts'
+import { whenFileIsOver } from '../../support/shipping/when-over.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 // The archive for arm64 boards, under emulation: its Node.js, its native addon, and edgecore on both.
@@ -26,11 +27,13 @@ const qemu = (...args: string[]) => {
   return ['-L', board.system, join(home, 'bin/node'), join(home, 'lib/edgecore.js'), ...args]
 }
 
+const whenOver = whenFileIsOver()
+
 beforeAll(async () => {
-  dir = tempDir(afterAll)
+  dir = tempDir(whenOver)
   board = await arm64()
-  cloud = await JoinableCloud.start(systemClock, afterAll)
-  afterAll(() => void edge?.kill('SIGKILL'))
+  cloud = await JoinableCloud.start(systemClock, whenOver)
+  whenOver(() => void edge?.kill('SIGKILL'))
   const archive = await makeArchive({ arch: 'arm64', node: board.node, modules: board.modules, to: dir })
   await run('tar', ['-xzf', archive, '-C', dir])
 })

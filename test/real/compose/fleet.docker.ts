@@ -1,8 +1,9 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
+import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
 import { type Api, conditionOf, statusTwins } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
 import { DockerEngine } from '../../support/shipping/docker-engine.ts'
+import { whenFileIsOver } from '../../support/shipping/when-over.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 import { ComposedFleet, leftOf, words } from './fleet.ts'
 
@@ -15,18 +16,25 @@ let api: Api
 
 const patience = { within: 180_000, every: 250 }
 
+const whenOver = whenFileIsOver()
+
 beforeAll(async () => {
-  dir = tempDir(afterAll)
+  dir = tempDir(whenOver)
   engine = await DockerEngine.start(join(dir, 'docker'))
-  afterAll(() => engine.stop())
+  whenOver(() => engine.stop())
   await engine.makeBaseImages()
   fleet = await ComposedFleet.of(engine)
-  afterAll(async () => void (await fleet.compose('--profile', 'chaos', 'down', '--volumes').catch(() => {})))
+  whenOver(async () => void (await fleet.compose('--profile', 'chaos', 'down', '--volumes').catch(() => {})))
   await fleet.compose('build')
 })
 
-beforeEach(() => {
+let failed = false
+
+beforeEach(({ skip }) => {
+  // There is nothing to go on with.
+  if (failed) skip()
   onTestFailed(async () => {
+    failed = true
     process.stderr.write(await fleet.compose('ps', '--all').catch(() => ''))
     process.stderr.write(await fleet.compose('logs', '--no-color', '--tail', '12').catch(() => ''))
   })
@@ -55,7 +63,7 @@ async function desireEverywhere(value: string): Promise<void> {
 test('up: three nodes join by themselves, each with a virtual thermostat, and reach one port', async () => {
   await fleet.compose('up', '--detach')
   api = await fleet.api(dir)
-  afterAll(() => api.close())
+  whenOver(() => api.close())
   await eventually(async () => (await readyNodes()).length === 3, patience)
   await eventually(async () => (await devicesAt('21')) === 3, patience)
   const edges = await fleet.containers('edge')

@@ -6,7 +6,5 @@ export default defineConfig({
     fileParallelism: false,
     hookTimeout: 400_000,
     testTimeout: 400_000,
-    // What one test leaves, the next one goes on with: after a failure there is nothing to go on with.
-    bail: 1,
   },
 })

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { systemClock } from '@kedge/shared/clock'
-import { afterAll, beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
+import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
 import { root } from '../../../scripts/build.ts'
 import { makeArchive } from '../../../scripts/package/archive.ts'
 import { conditionOf } from '../../support/api.ts'
@@ -9,6 +9,7 @@ import { eventually } from '../../support/eventually.ts'
 import { JoinableCloud } from '../../support/joined.ts'
 import { DebianMachine } from '../../support/shipping/debian-machine.ts'
 import { run } from '../../support/shipping/run.ts'
+import { whenFileIsOver } from '../../support/shipping/when-over.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 // The archive as it is made, on a Debian with nothing but systemd. One machine for all tests: each goes on where the one
@@ -21,11 +22,13 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const [next, broken] = ['99.0.0', '99.0.1']
 const patience = { within: 120_000, every: 200 }
 
+const whenOver = whenFileIsOver()
+
 beforeAll(async () => {
-  const dir = tempDir(afterAll)
-  cloud = await JoinableCloud.start(systemClock, afterAll)
+  const dir = tempDir(whenOver)
+  cloud = await JoinableCloud.start(systemClock, whenOver)
   machine = await DebianMachine.boot(dir)
-  afterAll(() => machine.stop())
+  whenOver(() => machine.stop())
   // Newer versions of systemd bring it along.
   await machine.run('mkdir -p /etc/credstore.encrypted')
   untouched = await files()
@@ -33,8 +36,13 @@ beforeAll(async () => {
   await unpack(await makeArchive(options))
 })
 
-beforeEach(() => {
+let failed = false
+
+beforeEach(({ skip }) => {
+  // There is nothing to go on with.
+  if (failed) skip()
   onTestFailed(async () => {
+    failed = true
     for (const line of cloud.log.slice(-30)) process.stderr.write(`cloudcore ${JSON.stringify(line)}\n`)
     process.stderr.write(await machine.run('journalctl -u edgecore -n 40 --no-pager').catch(() => ''))
   })
