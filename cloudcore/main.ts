@@ -17,6 +17,7 @@ await runProgram('cloudcore', async () => {
   if (command === 'token') return say(await (await import('./cli/token.ts')).tokenCommand(rest, { ...around(), note }))
   if (command === 'node') return say(await (await import('./cli/node.ts')).nodeCommand(rest, { ...around(), note }))
   if (command === 'ca') return say(await (await import('./cli/ca.ts')).caCommand(rest, { ...around(), note }))
+  if (command === 'doctor') return doctor(rest)
   const settings = await loadSettings(cloudcoreProgram)
   if (settings === undefined) return
   const log = openLog({ level: settings.logLevel, program: 'cloudcore', version })
@@ -32,6 +33,18 @@ await runProgram('cloudcore', async () => {
     pidFile.release()
   }
 })
+
+async function doctor(argv: readonly string[]): Promise<void> {
+  const { doctorCommand } = await import('./cli/doctor.ts')
+  const { out, code } = await doctorCommand(argv, { ...around(), self: ourselves() })
+  say(out)
+  process.exitCode = code
+}
+
+/** What runs this program. */
+function ourselves(): string[] {
+  return [process.execPath, ...process.execArgv, process.argv[1] ?? '']
+}
 
 function around() {
   return { env: process.env, now: Date.now() }
