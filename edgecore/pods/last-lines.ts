@@ -8,13 +8,19 @@ const readBytes = 16 * 1024
 
 /** The end of a log in the CRI format, at most 80 lines or 2048 bytes, without times; undefined when there is none. */
 export async function lastLines(path: string): Promise<string | undefined> {
+  const end = await lastBytes(path, readBytes)
+  return end && endOf(end.bytes.toString(), end.cut)
+}
+
+/** The last bytes of a file, however long it is; undefined when there is none. `cut`: there is more before them. */
+export async function lastBytes(path: string, most: number): Promise<{ bytes: Buffer; cut: boolean } | undefined> {
   const file = await open(path, 'r').catch(orUndefined)
   if (file === undefined) return undefined
   try {
     const { size } = await file.stat()
-    const from = Math.max(0, size - readBytes)
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, readBytes)), 0, undefined, from)
-    return endOf(buffer.subarray(0, bytesRead).toString(), from > 0)
+    const from = Math.max(0, size - most)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(Math.min(size, most)), 0, undefined, from)
+    return { bytes: buffer.subarray(0, bytesRead), cut: from > 0 }
   } finally {
     await file.close()
   }

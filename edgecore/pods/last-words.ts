@@ -1,12 +1,10 @@
-import { readFile } from 'node:fs/promises'
-import { lastLines } from './last-lines.ts'
+import { lastBytes, lastLines } from './last-lines.ts'
 import type { Mounts } from './mounts.ts'
 import { terminationFile } from './pod-files.ts'
 import type { Container, Runtime, Sandbox } from './runtime.ts'
 import type { WantedSpec } from './spec.ts'
-import { orUndefined } from './volume-writer.ts'
 
-/** How much of what a container writes at its end is told, in bytes. */
+/** How much of what a container writes at its end is told, in bytes: its end, for it may write as much as it likes. */
 const longest = 4096
 
 /**
@@ -23,8 +21,8 @@ export async function lastWordsOf(
   for (const container of seen.filter(({ pod }) => pod.uid === uid).flatMap((one) => one.containers)) {
     const of = spec.containers.find(({ name }) => name === container.name)?.of
     if (of === undefined || container.state.is !== 'exited') continue
-    const written = await readFile(terminationFile(mounts, uid, container)).catch(orUndefined)
-    let text = written?.subarray(0, longest).toString()
+    const written = await lastBytes(terminationFile(mounts, uid, container), longest)
+    let text = written?.bytes.toString()
     if (!text && of.terminationMessagePolicy === 'FallbackToLogsOnError') text = await fromLog(runtime, spec, container)
     if (text) words.set(container.id, text)
   }

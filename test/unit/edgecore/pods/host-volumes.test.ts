@@ -1,4 +1,15 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { prepareHostPath } from '@kedge/edgecore/pods/host-paths'
@@ -89,6 +100,31 @@ describe('a path within a volume', () => {
   test('is not made in a volume that others fill', async () => {
     await expect(resolveSubPath(volume, 'none', { make: false })).rejects.toThrow('there is no "none" in the volume')
     expect(existsSync(join(volume, 'none'))).toBe(false)
+  })
+
+  test('is made with the rights of the volume, folder by folder', async () => {
+    chmodSync(volume, 0o2777)
+    await resolveSubPath(volume, 'new/deep')
+    expect(['new', 'new/deep'].map((path) => statSync(join(volume, path)).mode & 0o7777)).toEqual([0o2777, 0o2777])
+  })
+
+  test('is made nowhere else when a folder on the way becomes a link meanwhile', async () => {
+    const rights = statSync(join(dir, 'secret')).mode
+    for (let round = 0; round < 30; round += 1) {
+      const making = resolveSubPath(volume, `way/${round}/x`).catch(() => 'refused')
+      // Some rounds of the loop of events later, so that each moment has its turn.
+      for (let step = 0; step < round; step += 1) await new Promise(setImmediate)
+      rmSync(join(volume, 'way'), { recursive: true, force: true })
+      try {
+        symlinkSync('../secret', join(volume, 'way'))
+      } catch {
+        // The folder was made at this very moment.
+      }
+      await making
+      rmSync(join(volume, 'way'), { recursive: true, force: true })
+    }
+    expect(readdirSync(join(dir, 'secret'))).toEqual([])
+    expect(statSync(join(dir, 'secret')).mode).toBe(rights)
   })
 
   test('is opened without following what was put in its way', async () => {

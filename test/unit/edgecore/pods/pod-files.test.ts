@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Setup } from '@kedge/edgecore/pods/container-setup'
+import { lastWordsOf } from '@kedge/edgecore/pods/last-words'
 import { Mounts } from '@kedge/edgecore/pods/mounts'
 import { mountsFor } from '@kedge/edgecore/pods/pod-files'
 import { readPod } from '@kedge/edgecore/pods/spec'
@@ -85,5 +86,21 @@ describe('what a container finds in its file system', () => {
     const paths: string[] = []
     for (let attempt = 0; attempt < 5; attempt += 1) paths.push((await made([], {}, attempt)).at(-1)?.hostPath ?? '')
     expect(paths.map((path) => existsSync(path))).toEqual([false, false, true, true, true])
+  })
+
+  test('of last words the end is told, however many there are', async () => {
+    const { spec } = readPod(pod('web'), null)
+    const path = (await made([])).at(-1)?.hostPath ?? ''
+    truncateSync(path, 2 ** 32)
+    writeFileSync(path, `the end`, { flag: 'a' })
+    const state = { is: 'exited', startedAt: 0, finishedAt: 0, exitCode: 1, reason: 'Error' } as const
+    const record = { kind: 'main', image: 'i', imageId: 'i', attempt: 0, backoffMs: 0 } as const
+    const containers = [{ id: 'c', name: 'web', ...record, createdAt: 0, state }]
+    const place = { id: 's', attempt: 0, graceMs: 0, ready: true, createdAt: 0 }
+    const sandbox = { ...place, pod: { namespace: 'default', name: 'web', uid: 'uid-web' }, containers }
+    if (spec === undefined) throw new Error('the pod has no spec')
+    const words = await lastWordsOf({ mounts, runtime: { logFile: () => undefined } as never }, spec, [sandbox])
+    expect(words.get('c')?.length).toBe(4096)
+    expect(words.get('c')).toMatch(/the end$/)
   })
 })
