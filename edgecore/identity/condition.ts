@@ -14,10 +14,12 @@ const rejoin = 'make a token (cloudcore token create --node NAME) and join this 
 const refusals: Readonly<Record<string, Refusal>> = {
   'node-locked': {
     word: 'Locked',
-    todo: 'its certificate was used in two places: find the copy, then cloudcore node unlock NAME',
+    todo: 'its certificate is in use in two places: if this is the right one, make a token (cloudcore token create --node NAME) and join it again (edgecore join --force), which shuts the other out; if there was no other, cloudcore node unlock NAME',
   },
   'node-revoked': { word: 'Revoked', todo: rejoin },
   'too-late': { word: 'ExpiredTooLong', todo: rejoin },
+  // Of its certificate or its secret cloudcore knows nothing: it was put back to an earlier state.
+  'token-unknown': { word: 'Unknown', todo: rejoin },
 }
 
 /** What a person can do about a refusal. */

@@ -77,7 +77,7 @@ export function readIdentity(text: string): Identity {
 /** Throws, in words, when the parts of an identity do not belong together. */
 export function checkIdentity({ node, key, chain, roots }: Pick<Identity, 'node' | 'key' | 'chain' | 'roots'>): void {
   const leaf = leafOf(chain)
-  if (!leaf.x509.checkPrivateKey(createPrivateKey(key))) throw new Error('its certificate is not for its key')
+  if (!isKeyOf(chain, key)) throw new Error('its certificate is not for its key')
   if (nodeOf(leaf) !== node) throw new Error(`its certificate is not for the node ${node}`)
   readCertificates(roots)
 }
@@ -90,6 +90,11 @@ export function checkIssued(issued: Pick<Identity, 'node' | 'key' | 'chain' | 'r
   // When the roots begin and end is another matter.
   if (verdict.ok || verdict.path !== undefined) return
   throw new Error(`the certificate that cloudcore has sent is not good: ${verdict.reason}`)
+}
+
+/** Whether a chain, PEM, is for this key, PEM. */
+export function isKeyOf(chain: string, key: string): boolean {
+  return leafOf(chain).x509.checkPrivateKey(createPrivateKey(key))
 }
 
 /** The node's own certificate. Throws when the chain cannot be read. */

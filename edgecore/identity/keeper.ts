@@ -3,21 +3,18 @@ import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Frame, UpFrame } from '@kedge/shared/frames'
 import { type Certificate, readCertificates, trustName } from '@kedge/shared/identity/certificate'
-import type { Enrolled, Refused } from '@kedge/shared/identity/enrol'
-import { type Verdict, verifyChain } from '@kedge/shared/identity/verify'
 import type { Log } from '@kedge/shared/log'
 import { NotNow } from '../link/link.ts'
 import type { NodeCondition } from '../reports/node-conditions.ts'
 import { ask } from './ask.ts'
-import { certificateCondition, refusalAdvice } from './condition.ts'
-import { csrFor } from './csr.ts'
+import { certificateCondition } from './condition.ts'
 import { dial, type Resumption } from './dial.ts'
 import { diskFiles, type Files } from './files.ts'
-import { checkIssued, type Identity, termOf } from './identity.ts'
-import { judgeServer } from './judge.ts'
-import { forgetRequest, keepIdentity, requestKey } from './keep.ts'
-import { keepRefusal } from './last-refusal.ts'
-import { asked, failed, nextStep, noTries, renewed, type Term, type Tries } from './renewal.ts'
+import { Held } from './held.ts'
+import type { Identity } from './identity.ts'
+import { type Issued, Papers } from './papers.ts'
+import { asked, failed, nextStep, noTries, renewed, type Tries } from './renewal.ts'
+import { Trust } from './trust.ts'
 
 export interface KeeperOptions {
   /** The data folder. */
@@ -46,58 +43,50 @@ const betweenAnew = 3_600_000
  * why, on a connection that may only enrol.
  *
  * Invariants:
- * - What is in force is on disk.
  * - The link is never cut for a new certificate: the next connection shows it.
  * - Roots that do not vouch for the server of the present link are not taken: they would cut this node off for good.
  */
 export class IdentityKeeper {
   readonly #options: KeeperOptions
-  readonly #files: Files
-  #identity: Identity
-  #term: Term
-  #roots: Certificate[]
+  readonly #papers: Papers
+  readonly #trust: Trust
+  readonly #held: Held
   #tries: Tries = noTries
   #refused = false
   #anewAt = Number.NEGATIVE_INFINITY
   /** The certificate was given without the link, and has not opened it yet. */
   #unproven = false
-  /** Why cloudcore gives this node no certificate. */
-  #held: Refused | undefined
-  /** Whether that is written down; what an earlier run wrote may be there. */
-  #holds = false
-  /** What the server of the last connection has shown. */
-  #server: readonly Certificate[] = []
   #resumption: Resumption = {}
   /** Whether the last connection went on with a session. */
   #resumed = false
-  /** The window in which the certificate before this one was renewed: cloudcore names it until it sees the new one. */
-  #done: Identity['renew']
   #told: string | undefined
+  /** Authorities that were not taken over, of which that was told. */
+  #strange: string | undefined
 
   constructor(options: KeeperOptions) {
     this.#options = options
-    this.#files = options.files ?? diskFiles
-    this.#identity = options.identity
-    this.#term = termOf(options.identity)
-    this.#roots = this.#allRoots(options.identity.roots)
+    const { identity, dir, clock, log, moreRoots, files = diskFiles } = options
+    this.#papers = new Papers(identity, { dir, clock, files })
+    this.#trust = new Trust({ roots: identity.roots, moreRoots, clock, log })
+    this.#held = new Held({ dir, clock, log, files })
   }
 
   get identity(): Identity {
-    return this.#identity
+    return this.#papers.identity
   }
 
   /** Names whom this node trusts, for `have`. */
   get trust(): string {
-    return trustName(this.#identity.roots)
+    return this.#papers.trust
   }
 
   /** When the certificate ends, milliseconds since the epoch. */
   get endsAt(): number {
-    return this.#term.to
+    return this.#papers.term.to
   }
 
   condition(): NodeCondition {
-    return certificateCondition({ term: this.#term, now: this.#options.clock.now(), held: this.#held })
+    return certificateCondition({ term: this.#papers.term, now: this.#options.clock.now(), held: this.#held.refusal })
   }
 
   /** A connection for the link, on which both sides have shown who they are. */
@@ -110,11 +99,10 @@ export class IdentityKeeper {
       throw new NotNow('the broker refuses this node, whose certificate is new: see the log of cloudcore')
     }
     // A new one that has ended as well: the clock is ahead, not the certificate late.
-    const expired = clock.now() > this.#term.to && !recently
+    const expired = clock.now() > this.#papers.term.to && !recently
     if (expired || this.#refused) await this.#anew(signal)
-    const { key, chain } = this.#identity
-    const judge = (shown: readonly Certificate[], host: string) => this.#judge(shown, host)
-    const options = { url: link, identity: { key, chain }, judge, signal }
+    const { key, chain } = this.identity
+    const options = { url: link, identity: { key, chain }, judge: this.#judge, signal }
     const socket = await dial(this.#mayResume ? { ...options, resumption: this.#resumption } : options)
     this.#resumed = socket.isSessionReused()
     return socket
@@ -122,7 +110,7 @@ export class IdentityKeeper {
 
   /** A session remembers this node's certificate at the broker, and not those that stand between it and a root. */
   get #mayResume(): boolean {
-    return readCertificates(this.#identity.chain).length === 1
+    return readCertificates(this.identity.chain).length === 1
   }
 
   /** The broker did not let this node in. */
@@ -136,7 +124,7 @@ export class IdentityKeeper {
   up(): void {
     this.#refused = false
     this.#unproven = false
-    this.#hold(undefined)
+    this.#held.set(undefined)
     // What was asked for over the link before is not answered any more.
     this.#tries = { ...this.#tries, askedAt: undefined }
     this.#look()
@@ -147,16 +135,20 @@ export class IdentityKeeper {
     const { clock, log, send } = this.#options
     const monotonic = clock.monotonic()
     this.#look()
-    const step = nextStep(this.#term, { tries: this.#tries, now: clock.now(), monotonic })
+    const step = nextStep(this.#papers.term, { tries: this.#tries, now: clock.now(), monotonic })
     if (step.is === 'give-up-waiting') {
       log.warn({}, 'certificate not renewed: no answer')
       this.#tries = failed(this.#tries, monotonic)
     }
     if (step.is !== 'ask') return
-    const { secret } = this.#identity
-    if (send({ is: 'renew', csr: this.#request(), secret })) {
+    try {
+      if (!send({ is: 'renew', csr: this.#papers.request(), secret: this.identity.secret })) return
       this.#tries = asked(this.#tries, monotonic)
-      log.info({ ends: dateOf(this.#term.to) }, 'certificate asked for')
+      log.info({ ends: dateOf(this.endsAt) }, 'certificate asked for')
+    } catch (error) {
+      // A disk that is full must not end edgecore.
+      log.error({ reason: explain(error) }, 'certificate not asked for')
+      this.#tries = failed(this.#tries, monotonic)
     }
   }
 
@@ -175,16 +167,12 @@ export class IdentityKeeper {
   }
 
   /** Whom to trust from now on, and when to renew. */
-  told({ roots, renew: window }: Frame<'identity'>): void {
+  told({ roots, renew }: Frame<'identity'>): void {
     const { log } = this.#options
     try {
-      const renew = sameWindow(window, this.#done) ? undefined : window
-      const next = { ...this.#identity, roots: roots ?? this.#identity.roots, renew: renew ?? this.#identity.renew }
-      if (trustName(next.roots) === this.trust && sameWindow(next.renew, this.#identity.renew)) return
-      if (!this.#vouchesForServer(next.roots)) {
-        throw new Error('the new authorities do not vouch for the server of this link')
-      }
-      this.#keep({ ...next, generation: next.generation + 1 })
+      const isGood = roots === undefined || roots === this.identity.roots || this.#wouldVouch(roots)
+      if (!this.#papers.take({ roots: isGood ? roots : undefined, renew })) return
+      this.#taken()
       log.info({ trust: this.trust, renew: renew && `${dateOf(renew.from)}/${dateOf(renew.to)}` }, 'trust renewed')
     } catch (error) {
       log.error({ reason: explain(error) }, 'authorities not taken over')
@@ -194,13 +182,13 @@ export class IdentityKeeper {
   /** Asks for a certificate without the link; throws `NotNow` when there is none for this node. */
   async #anew(signal: AbortSignal): Promise<void> {
     const { clock, enrolment } = this.#options
-    const { key, chain, secret } = this.#identity
+    const { key, chain, secret } = this.identity
     const answer = await ask({
       url: enrolment,
       identity: { key, chain },
-      judge: (shown, host) => this.#judge(shown, host),
+      judge: this.#judge,
       signal,
-      question: { is: 'renew', csr: this.#request(), secret },
+      question: { is: 'renew', csr: this.#papers.request(), secret },
     })
     if (answer.is === 'enrolled') {
       this.#adopt(answer)
@@ -209,75 +197,42 @@ export class IdentityKeeper {
       this.#refused = false
       return
     }
-    this.#hold(answer)
+    this.#held.set(answer)
     this.#look()
     throw new NotNow(`cloudcore refuses this node: ${answer.reason}`, answer.retryAfter)
   }
 
-  /** Remembers why there is no certificate, or that there is no such reason any more. */
-  #hold(refusal: Refused | undefined): void {
-    const { dir, clock, log } = this.#options
-    const isKnown = refusal?.code === this.#held?.code && this.#holds
-    this.#held = refusal
-    if (isKnown) return
-    this.#holds = true
-    if (refusal !== undefined) log.error({ ...refusal, ...refusalAdvice(refusal.code) }, 'identity refused')
-    try {
-      const { code, reason } = refusal ?? {}
-      keepRefusal(dir, code && reason ? { code, reason, at: clock.now() } : undefined, this.#files)
-    } catch (error) {
-      log.warn({ reason: explain(error) }, 'refusal not written down')
-    }
-  }
-
-  #request(): string {
-    return csrFor(requestKey(this.#options.dir, this.#files), this.#identity.node)
-  }
-
-  #adopt({ chain, roots, secret }: Pick<Enrolled, 'chain' | 'roots' | 'secret'>): void {
-    const { clock, dir, log } = this.#options
-    const { node, generation } = this.#identity
-    const key = requestKey(dir, this.#files)
-    checkIssued({ node, key, chain, roots })
-    const isSafe = this.#vouchesForServer(roots)
-    if (!isSafe) log.error({}, 'authorities not taken over: they do not vouch for the server of this link')
-    const next = { ...this.#identity, key, chain, secret, roots: isSafe ? roots : this.#identity.roots }
-    this.#done = this.#identity.renew ?? this.#done
-    this.#keep({ ...next, generation: generation + 1, madeAt: clock.now(), renew: undefined })
-    forgetRequest(dir, this.#files)
-    this.#tries = renewed(this.#term, { now: clock.now(), monotonic: clock.monotonic() })
-    log.info({ ends: dateOf(this.#term.to), serial: this.#term.serial }, 'certificate renewed')
+  #adopt(issued: Issued): void {
+    const { clock, log } = this.#options
+    this.#papers.adopt(issued, this.#wouldVouch(issued.roots) ? issued.roots : undefined)
+    this.#taken()
+    this.#tries = renewed(this.#papers.term, { now: clock.now(), monotonic: clock.monotonic() })
+    log.info({ ends: dateOf(this.endsAt), serial: this.#papers.term.serial }, 'certificate renewed')
     this.#look()
   }
 
-  #keep(next: Identity): void {
-    keepIdentity(this.#options.dir, next, this.#files)
-    this.#identity = next
+  #taken(): void {
     // A session goes on with the certificate that it began with.
     this.#resumption = {}
-    this.#term = termOf(next)
-    this.#roots = this.#allRoots(next.roots)
+    this.#trust.take(this.identity.roots)
   }
 
-  #judge(presented: readonly Certificate[], host: string): Verdict {
-    const { clock, log } = this.#options
-    const verify = (at: number) => verifyChain({ presented, roots: this.#roots, at, use: 'server', host })
-    const { verdict, behind } = judgeServer(verify, { clock, floor: this.#term.from })
-    if (verdict.ok) this.#server = presented
-    if (verdict.ok && behind > 0) log.warn({ seconds: Math.round(behind / 1000) }, 'clock behind certificates')
-    return verdict
-  }
+  readonly #judge = (presented: readonly Certificate[], host: string) =>
+    this.#trust.judge(presented, host, this.#papers.term.from)
 
-  #vouchesForServer(roots: string): boolean {
-    const presented = this.#server
-    const at = this.#options.clock.now()
-    const verdict = verifyChain({ presented, roots: this.#allRoots(roots), at, use: 'server' })
-    return verdict.ok || presented.length === 0 || verdict.fault === 'expired' || verdict.fault === 'not-yet-valid'
-  }
-
-  #allRoots(roots: string): Certificate[] {
-    const { moreRoots } = this.#options
-    return [...readCertificates(roots), ...(moreRoots === undefined ? [] : readCertificates(moreRoots))]
+  /**
+   * Whether roots vouch for the server of this link. Those that do not would cut this node off for good, or the link is
+   * from before another authority: then they are told again at the next connection.
+   */
+  #wouldVouch(roots: string): boolean {
+    if (this.#trust.wouldVouch(roots)) return true
+    const name = trustName(roots)
+    if (name !== this.#strange) {
+      const reason = 'they do not vouch for what the server of this link has shown; they may for the next one'
+      this.#options.log.warn({ trust: name, reason }, 'authorities not taken over')
+    }
+    this.#strange = name
+    return false
   }
 
   /** Tells when the condition has changed, and logs it once. */
@@ -290,10 +245,6 @@ export class IdentityKeeper {
     log[status === 'True' ? 'info' : 'error']({ reason, message }, 'certificate')
     changed()
   }
-}
-
-function sameWindow(one: Identity['renew'], other: Identity['renew']): boolean {
-  return one?.from === other?.from && one?.to === other?.to
 }
 
 function dateOf(ms: number): string {

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { csrFor } from '@kedge/edgecore/identity/csr'
+import { diskFiles, type Files } from '@kedge/edgecore/identity/files'
 import { type Identity, leafOf } from '@kedge/edgecore/identity/identity'
 import { findIdentity, keepIdentity, requestKey } from '@kedge/edgecore/identity/keep'
 import { IdentityKeeper } from '@kedge/edgecore/identity/keeper'
@@ -31,7 +32,7 @@ interface Rig {
   kept: () => Identity | undefined
 }
 
-function rig(about: Parameters<typeof testIdentity>[1] = {}): Rig {
+function rig(about: Parameters<typeof testIdentity>[1] = {}, files: Files = diskFiles): Rig {
   const dir = tempDir()
   const identity = testIdentity(ca, about)
   keepIdentity(dir, identity)
@@ -43,7 +44,7 @@ function rig(about: Parameters<typeof testIdentity>[1] = {}): Rig {
     return link.up
   }
   const url = 'mqtts://cloud.example:8883'
-  const options = { dir, identity, link: url, enrolment: url, clock, log: silentLog, send, changed: () => {} }
+  const options = { dir, identity, link: url, enrolment: url, clock, log: silentLog, send, changed: () => {}, files }
   const keeper = new IdentityKeeper(options)
   return { keeper, clock, dir, sent, link, kept: () => findIdentity(dir).identity }
 }
@@ -119,6 +120,48 @@ describe('the renewal over the link', () => {
     keeper.tick()
     expect(asks(sent)).toHaveLength(2)
   })
+})
+
+test('two answers to what was asked twice are both taken, in their order', () => {
+  const { keeper, clock, dir, sent, kept } = rig()
+  clock.jump(70 * day)
+  keeper.tick()
+  clock.tick(3 * minute)
+  keeper.tick()
+  clock.tick(2 * minute)
+  keeper.tick()
+  expect(asks(sent)).toHaveLength(2)
+  const [first, second] = [answer(dir), { ...answer(dir), secret: secretOf('second') }]
+  keeper.answered(first)
+  const key = kept()?.key
+  keeper.answered(second)
+  expect(kept()).toMatchObject({ generation: 3, secret: secretOf('second'), key })
+  expect(keeper.condition()).toMatchObject({ reason: 'Valid' })
+})
+
+test('a disk on which nothing can be written any more does not end edgecore, and is tried again', () => {
+  let full = true
+  const write = (path: string, text: string) => {
+    if (full) throw new Error('ENOSPC: no space left on device')
+    diskFiles.write(path, text)
+  }
+  const { keeper, clock, dir, sent, kept } = rig({}, { ...diskFiles, write })
+  clock.jump(70 * day)
+  keeper.tick()
+  expect(sent).toEqual([])
+  full = false
+  clock.tick(2 * minute)
+  keeper.tick()
+  const given = answer(dir)
+  full = true
+  keeper.answered(given)
+  expect(kept()).toMatchObject({ generation: 1 })
+  full = false
+  clock.tick(5 * minute)
+  keeper.tick()
+  expect(asks(sent)).toHaveLength(2)
+  keeper.answered(answer(dir))
+  expect(kept()).toMatchObject({ generation: 2 })
 })
 
 test('a board whose clock is far ahead does not renew again and again', () => {
