@@ -48,6 +48,8 @@ export interface NodeStatus extends Service {
 export { bootId, internalIP } from './node-facts.ts'
 
 const everyMs = 60_000
+/** So often while the container engine is away or has no network: the node is not ready for as long as nobody looks. */
+const troubledMs = 5000
 /** What changes is reported after so long, with what else changes meanwhile. */
 const soonMs = 250
 /** A pressure that has gone counts on for so long, so that a node at its threshold does not flap. */
@@ -75,11 +77,13 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   let soon = false
   let unkept: NodeReport | undefined
   let pressures: Pressures | undefined
+  let troubled = false
   const listeners: ((report: NodeReport) => void)[] = []
 
   async function find(): Promise<NodeReport> {
     const facts = await (options.facts ?? readNodeFacts)(dataDir)
     const health = await runtime.health()
+    troubled = !health.runtime.ok || !health.network.ok
     const [engineVersion, images] = await Promise.all([
       runtime.version().catch(() => undefined),
       runtime.images().then(nodeImages, () => undefined),
@@ -133,7 +137,7 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
     looking ??= look().finally(() => {
       looking = undefined
       if (again) lookSoon(soonMs)
-      else if (!stopped) cancel = scheduler.after(everyMs, () => void lookOnce())
+      else if (!stopped) cancel = scheduler.after(troubled ? troubledMs : everyMs, () => void lookOnce())
     })
     return looking
   }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { ImageInfo } from '@kedge/edgecore/pods/runtime'
+import type { ImageInfo, Verdict } from '@kedge/edgecore/pods/runtime'
 import { type NodeCondition, NodeConditions } from '@kedge/edgecore/reports/node-conditions'
 import type { NodeFacts } from '@kedge/edgecore/reports/node-facts'
 import { type NodeStatus, startNodeStatus } from '@kedge/edgecore/reports/node-status'
@@ -21,6 +21,9 @@ let available: number
 let images: ImageInfo[]
 let conditions: NodeConditions
 let status: NodeStatus
+let engine: Verdict
+
+const well: Verdict = { ok: true }
 
 async function facts(): Promise<NodeFacts> {
   return {
@@ -37,11 +40,10 @@ async function facts(): Promise<NodeFacts> {
 }
 
 function start(): NodeStatus {
-  const well = { ok: true } as const
   const runtime = {
     name: 'simulated',
     version: async () => '0.1.0',
-    health: async () => ({ runtime: well, network: well }),
+    health: async () => ({ runtime: engine, network: engine }),
     images: async () => images,
   }
   const common = { store, outbox, clock, scheduler: clock, log: silentLog, facts, runtime, conditions }
@@ -71,6 +73,7 @@ const memoryPressure = (report: NodeReport | undefined) => conditionOf(report, '
 
 beforeEach(async () => {
   clock = new HandClock()
+  engine = well
   store = Store.open({ path: join(tempDir(), 'edge.db'), clock, log: silentLog })
   outbox = new Outbox(store.db, clock)
   available = 512 * MiB
@@ -130,6 +133,16 @@ test('says what other parts have to say of the node, soon after it changes', asy
   clock.tick(1000)
   const report = await eventually(taken)
   expect(conditionOf(report, 'ReportsRefused')).toBe('True')
+})
+
+test('an engine that was away counts again within seconds of its return', async () => {
+  await taken()
+  engine = { ok: false, reason: 'ContainerRuntimeUnreachable', message: 'connect ECONNREFUSED' }
+  await aMinute()
+  expect(conditionOf(await taken(), 'Ready')).toBe('False')
+  engine = well
+  clock.tick(5000)
+  expect(conditionOf(await eventually(taken), 'Ready')).toBe('True')
 })
 
 test('a disk that takes no write does not silence the node: it reports from memory, and to the outbox once that goes', async () => {
