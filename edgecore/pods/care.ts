@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { PodEvent } from './events.ts'
@@ -92,6 +93,7 @@ export class PodCare {
       ...{ container: wanted.of, scheduler, changed, tell },
       monotonic: () => clock.monotonic(),
       age: Math.max(0, clock.now() - startedAt),
+      share: shareOf(id),
       attempt: (probe) => attempt(probe, target),
       ...(known && { known }),
     })
@@ -212,6 +214,11 @@ export interface Found {
   /** Milliseconds since the epoch. */
   startedAt: number
   known?: { started: boolean; ready: boolean }
+}
+
+/** From 0 to 1, another one for each container. */
+function shareOf(id: string): number {
+  return createHash('sha256').update(id).digest().readUInt32BE() / 2 ** 32
 }
 
 function knownOf({ id }: Container, previous: PodStatus | undefined) {

@@ -23,6 +23,9 @@ export interface ReportingTools {
   isLocal?: (pod: PodName) => boolean
 }
 
+/** So many events wait at most while none can be written down: of an outage of days the last ones tell enough. */
+const mostNoted = 50
+
 /**
  * What one pod says upward.
  *
@@ -32,7 +35,7 @@ export interface ReportingTools {
  */
 export class PodReporting {
   readonly #tools: ReportingTools
-  readonly #noted: (PodEvent & { at: number })[] = []
+  #noted: (PodEvent & { at: number })[] = []
   #toldStopped: string | undefined
 
   constructor(tools: ReportingTools) {
@@ -41,6 +44,7 @@ export class PodReporting {
 
   /** Takes note of an event; it goes out with the next status. */
   note(event: PodEvent): void {
+    if (this.#noted.length >= mostNoted) this.#noted.shift()
     this.#noted.push({ ...event, at: this.#tools.clock.now() })
   }
 
@@ -73,14 +77,14 @@ export class PodReporting {
 
   async #commit({ pod, changes, write }: { pod: PodId; changes: PodEvent[]; write?: () => void }): Promise<void> {
     const { store, outbox, clock } = this.#tools
-    const noted = [...this.#noted]
+    const noted = new Set(this.#noted)
     const events = [...noted, ...changes.map((event) => ({ ...event, at: clock.now() }))]
     if (write === undefined && events.length === 0) return
     await store.commit(() => {
       for (const event of events) outbox.add(reportOf(event, pod))
       write?.()
     })
-    this.#noted.splice(0, noted.length)
+    this.#noted = this.#noted.filter((event) => !noted.has(event))
   }
 }
 

@@ -27,6 +27,8 @@ export interface Workshop extends Observer, ReportingTools {
 const mostRounds = 50
 const firstRetry = 1000
 const longestRetry = 60_000
+/** What cannot even be looked at is looked at this often: an engine that comes back late must not find a board asleep. */
+const longestBlind = 10_000
 /** No timer rings sooner than this after a look; what is overdue is looked at again after a second. */
 const shortestWait = 50
 const overdueWait = 1000
@@ -61,7 +63,11 @@ export class PodWorker {
     this.#reporting = new PodReporting(shop)
     const tell = (event: PodEvent) => this.#reporting.note(event)
     const wake = () => this.wake()
-    this.#care = new PodCare({ runtime, scheduler, clock, hostIP, tell, changed: wake })
+    const tellSoon = (event: PodEvent) => {
+      tell(event)
+      wake()
+    }
+    this.#care = new PodCare({ runtime, scheduler, clock, hostIP, tell: tellSoon, changed: wake })
     this.#doers = doersOf({
       ...{ runtime, images, mounts, capacity, hostIP, real, tell, wake, care: this.#care },
       lookup: (key) => objects.get(key)?.content,
@@ -110,9 +116,11 @@ export class PodWorker {
 
   #failed(error: unknown): false {
     const { log } = this.#shop
-    const wait = Math.min(firstRetry * 2 ** Math.min(this.#tries, 10), longestRetry)
+    const wait = Math.min(firstRetry * 2 ** Math.min(this.#tries, 10), longestBlind)
     this.#tries += 1
-    log[this.#tries < 4 ? 'info' : 'warn']({ pod: this.pod, reason: explain(error), retryMs: wait }, 'pod pass failed')
+    // An outage of the engine is told by whoever watches it; here it would be a line for each pod and try.
+    const level = this.#tries === 4 ? 'warn' : this.#tries < 4 ? 'info' : 'debug'
+    log[level]({ pod: this.pod, reason: explain(error), retryMs: wait }, 'pod pass failed')
     this.#wakeAfter(wait)
     return false
   }

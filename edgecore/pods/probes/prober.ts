@@ -12,6 +12,8 @@ export interface ProberOptions {
   age: number
   /** What an earlier edgecore had found out of this very container. */
   known?: { started: boolean; ready: boolean }
+  /** From 0 to 1: where in its period a container that was adopted is probed. */
+  share: number
   attempt: (probe: Probe) => Promise<Outcome>
   /** A verdict changed. */
   changed: () => void
@@ -27,12 +29,15 @@ const tellAgain = 300_000
  * Invariants:
  * - While the startup probe has not succeeded, no other probe runs.
  * - Once the container is doomed nothing is probed any more: it is about to be restarted.
+ * - Containers that are adopted together are not probed together: a hundred commands at once are late, all of them, and who
+ *   is late too often is restarted.
  */
 export class Prober {
   readonly #options: ProberOptions
   readonly #probes: Partial<Record<ProbeKind, Probe>>
   readonly #states: Record<ProbeKind, ProbeState>
-  readonly #told = new Map<ProbeKind, { message: string; at: number }>()
+  /** Without its numbers, a time or a port among them, a message is the same as that of before. */
+  readonly #told = new Map<ProbeKind, { gist: string; at: number }>()
   readonly #cancel = new Map<ProbeKind, () => void>()
   #stopped = false
 
@@ -70,10 +75,15 @@ export class Prober {
   }
 
   #begin(): void {
+    const { age, known, share } = this.#options
     const due: readonly ProbeKind[] = this.started ? ['liveness', 'readiness'] : ['startup']
     for (const kind of due) {
       const probe = this.#probes[kind]
-      if (probe) this.#after(kind, Math.max(0, probe.initialDelaySeconds * 1000 - this.#options.age), probe)
+      if (probe === undefined) continue
+      // What was not found well before is asked for at once.
+      const isWell = known?.started === true && (kind === 'liveness' || known.ready)
+      const spread = isWell ? share * probe.periodSeconds * 1000 : 0
+      this.#after(kind, Math.max(spread, probe.initialDelaySeconds * 1000 - age), probe)
     }
   }
 
@@ -110,8 +120,9 @@ export class Prober {
     const title = kind.charAt(0).toUpperCase() + kind.slice(1)
     const message = `${title} probe ${outcome.is === 'failure' ? 'failed' : 'errored'}: ${outcome.message}`
     const told = this.#told.get(kind)
-    if (told?.message === message && monotonic() - told.at < tellAgain) return
-    this.#told.set(kind, { message, at: monotonic() })
+    const gist = message.replace(/\d+/g, '0')
+    if (told?.gist === gist && monotonic() - told.at < tellAgain) return
+    this.#told.set(kind, { gist, at: monotonic() })
     tell({ type: 'Warning', reason: 'Unhealthy', message })
   }
 

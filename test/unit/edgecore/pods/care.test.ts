@@ -78,6 +78,14 @@ describe('probes', () => {
     expect(node.reasons().filter((reason) => reason === 'Unhealthy')).toHaveLength(2)
   })
 
+  test('a failure that changes nothing yet is told all the same, at once', async () => {
+    await node.put(one({ livenessProbe: { ...command('alive'), periodSeconds: 5, failureThreshold: 9 } }))
+    await node.pass(12 * second)
+    answers.alive = 1
+    await node.pass(6 * second)
+    expect(node.reasons().filter((reason) => reason === 'Unhealthy')).toHaveLength(1)
+  })
+
   test('a container that does not live is restarted, each time later, in its own grace', async () => {
     answers.alive = 1
     const livenessProbe = {

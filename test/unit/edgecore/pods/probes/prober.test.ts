@@ -54,7 +54,7 @@ interface Rig {
 function rig(
   probes: Record<string, unknown>,
   world: Record<string, Outcome>,
-  more: Partial<{ age: number; known: { started: boolean; ready: boolean } }> = {},
+  more: Partial<{ age: number; known: { started: boolean; ready: boolean }; share: number }> = {},
 ): Rig {
   const clock = new HandClock()
   const named = Object.entries(probes).map(([kind, probe]) => [
@@ -66,7 +66,7 @@ function rig(
   const events: PodEvent[] = []
   const state = { changes: 0 }
   const prober = new Prober({
-    ...{ container, scheduler: clock, age: 0, monotonic: () => clock.monotonic() },
+    ...{ container, scheduler: clock, age: 0, share: 0, monotonic: () => clock.monotonic() },
     attempt: async ({ exec }) => {
       const [kind = ''] = exec?.command ?? []
       asked.push(`${kind} ${clock.monotonic() / 1000}`)
@@ -166,6 +166,30 @@ describe('a prober', () => {
     expect([one.prober.started, one.prober.ready]).toEqual([true, true])
     await one.pass(50)
     expect(one.asked).toEqual([])
+  })
+
+  test('does not ask of all that it adopts at the same moment, but at once of what was not well', async () => {
+    const probes = { liveness: { periodSeconds: 10 }, readiness: { periodSeconds: 20 } }
+    const well = rig(probes, {}, { age: 1e6, share: 0.5, known: { started: true, ready: true } })
+    await well.pass(16)
+    expect(well.asked).toEqual(['liveness 5', 'readiness 10', 'liveness 15'])
+    const unready = rig(probes, {}, { age: 1e6, share: 0.5, known: { started: true, ready: false } })
+    await unready.pass(6)
+    expect(unready.asked).toEqual(['readiness 0', 'liveness 5'])
+  })
+
+  test('tells of a failure once, whatever time and numbers it names', async () => {
+    let at = 0
+    const readiness = {
+      is: 'failure',
+      get message() {
+        at += 1
+        return `at ${at} o'clock`
+      },
+    } as const
+    const one = rig({ readiness: { periodSeconds: 1 } }, { readiness })
+    await one.pass(10)
+    expect(one.events).toHaveLength(1)
   })
 
   test('ends when it is stopped', async () => {
