@@ -18,6 +18,9 @@ await runProgram('cloudcore', async () => {
   if (command === 'node') return say(await (await import('./cli/node.ts')).nodeCommand(rest, { ...around(), note }))
   if (command === 'ca') return say(await (await import('./cli/ca.ts')).caCommand(rest, { ...around(), note }))
   if (command === 'doctor') return doctor(rest)
+  if (command === 'support') {
+    return say(await (await import('./cli/support.ts')).supportCommand(rest, { ...around(), self: ourselves() }))
+  }
   const settings = await loadSettings(cloudcoreProgram)
   if (settings === undefined) return
   const log = openLog({ level: settings.logLevel, program: 'cloudcore', version })

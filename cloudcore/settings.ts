@@ -55,6 +55,7 @@ export const cloudcoreProgram = program({
     'cloudcore node list            tells who has joined, revokes and unlocks; cloudcore node --help tells more',
     'cloudcore ca list              tells who vouches on the link, rotates that authority; cloudcore ca --help tells more',
     'cloudcore doctor              checks what must hold for cloudcore, and says what to do; cloudcore doctor --help tells more',
+    'cloudcore support             makes an archive without secrets for whoever is asked for help; cloudcore support --help tells more',
     'cloudcore convert device FILE  writes KubeEdge v1alpha2 manifests anew in v1beta1',
   ],
   table: {

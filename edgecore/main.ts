@@ -26,6 +26,7 @@ await runProgram('edgecore', async () => {
   if (command === 'restart') return restart(rest)
   if (command === 'drill') return drill(rest)
   if (command === 'doctor') return doctor(rest)
+  if (command === 'support') return support(rest)
   keepHeapSmall()
   const given = await loadSettings(edgecoreProgram)
   if (given === undefined) return
@@ -140,6 +141,11 @@ async function doctor(argv: string[]): Promise<void> {
   process.stdout.on('error', () => {})
   process.stdout.write(out)
   process.exitCode = code
+}
+
+async function support(argv: string[]): Promise<void> {
+  const { support } = await import('./cli/support.ts')
+  process.stdout.write(await support(argv, { env: process.env, now: Date.now(), self: ourselves() }))
 }
 
 /** What runs this program. */

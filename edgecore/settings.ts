@@ -57,6 +57,7 @@ export const edgecoreProgram = program({
     'edgecore logs|exec|restart POD  logs, a command, a restart of a pod here; each has its --help',
     'edgecore drill               proves that this node comes back without the cloud; edgecore drill --help tells more',
     'edgecore doctor              checks what must hold on this board, and says what to do; edgecore doctor --help tells more',
+    'edgecore support             makes an archive without secrets for whoever is asked for help; edgecore support --help tells more',
     'edgecore discover            writes manifests for devices that announce themselves; edgecore discover --help tells more',
     'edgecore method list|call    works with the methods of its devices; edgecore method --help tells more',
   ],
