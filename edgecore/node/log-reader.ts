@@ -24,7 +24,7 @@ export async function* readLog(request: LogRequest): AsyncGenerator<LogLine> {
   const { tail, since, follow } = request
   const held = await openFile(request.file)
   try {
-    const files = await rotatedFiles(request.file)
+    const files = await othersThan(held, await rotatedFiles(request.file))
     const skip = tail === undefined ? 0 : await linesBefore(tail, files, held, since)
     let at = 0
     const lines = new LogLines()
@@ -59,6 +59,12 @@ async function openFile(file: string): Promise<Held | undefined> {
   }
 }
 
+/** The file that is held may have been moved away between opening it and looking for those that were. */
+async function othersThan(held: Held | undefined, files: readonly string[]): Promise<string[]> {
+  const facts = await Promise.all(files.map(fileFacts))
+  return files.filter((_, index) => held === undefined || facts[index]?.inode !== held.inode)
+}
+
 async function* allLines(files: readonly string[], held: Held | undefined, lines: LogLines): AsyncGenerator<LogLine> {
   for (const file of files) yield* fromFile(file, lines)
   if (held) yield* fromHeld(held, lines)
@@ -68,8 +74,9 @@ async function* fromFile(file: string, lines: LogLines): AsyncGenerator<LogLine>
   try {
     for await (const text of linesOf(file)) yield* entry(text, lines)
   } catch (error) {
-    // The oldest may be removed while it is read.
     if (codeOf(error) !== 'ENOENT') throw error
+    // It was packed after it was listed, or it was the oldest and has been removed.
+    if (!file.endsWith('.gz')) yield* fromFile(`${file}.gz`, lines)
   }
 }
 

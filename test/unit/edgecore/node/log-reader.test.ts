@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -63,8 +63,28 @@ describe('reading', () => {
     expect(await texts({ since: Date.parse(at(4)), tail: 1 })).toEqual(['d'])
   })
 
+  test('what is packed while it is read is there all the same', async () => {
+    const moved = `${file}.20260101-000001`
+    writeFileSync(`${file}.20260101-000000`, entry(1, 'a'))
+    writeFileSync(moved, entry(2, 'b'))
+    writeFileSync(file, entry(3, 'c'))
+    const reading = readLog({ file })
+    const seen = [(await reading.next()).value?.text]
+    writeFileSync(`${moved}.gz`, gzipSync(entry(2, 'b')))
+    rmSync(moved)
+    for await (const { text } of reading) seen.push(text)
+    expect(seen).toEqual(['a', 'b', 'c'])
+  })
+
   test('a container that has written nothing has no lines', async () => {
     expect(await texts()).toEqual([])
+  })
+
+  test('what is moved away in between is there once', async () => {
+    writeFileSync(file, entry(1, 'a'))
+    // As it looks when the file was opened before, and the folder read after it.
+    linkSync(file, `${file}.20260101-000000`)
+    expect(await texts()).toEqual(['a'])
   })
 
   test('bytes that are cut in the middle of a character are read whole', async () => {
