@@ -83,6 +83,7 @@ async function startFleet() {
   const [mqtt, webhooks] = ports
   const edgeFile = write('edge-1.yaml', {
     ...{ 'node-name': 'edge-1', cloud: `mqtt://127.0.0.1:${linkPort}`, data: join(dir, 'edge-1'), 'mqtt-port': mqtt },
+    ...{ 'cloud-plain': true, runtime: 'simulated' },
     ...{ 'webhook-address': `127.0.0.1:${webhooks}`, 'dmi-socket': join(dir, 'edge-1', 'dmi.sock') },
   })
   const edge = await startProgram('edgecore', ['--config', edgeFile])

@@ -65,7 +65,7 @@ describe.skipIf(program === undefined)(title, () => {
     expect(metadata.labels).toMatchObject(spec.selector.matchLabels)
     expect(metadata.labels).toMatchObject(find('Service').spec.selector)
     expect(metadata.labels).toMatchObject(find('NetworkPolicy').spec.podSelector.matchLabels)
-    expect(find('Service').spec).toMatchObject({ type: 'ClusterIP', ports: [{ targetPort: 'link' }] })
+    expect(find('Service').spec).toMatchObject({ type: 'LoadBalancer', ports: [{ targetPort: 'link' }] })
     const allowed = find('NetworkPolicy').spec.ingress.flatMap((rule: Body) => rule.ports.map(({ port }: Body) => port))
     expect(allowed.sort()).toEqual(ports.sort())
     expect(pod.serviceAccountName).toBe(find('ServiceAccount').metadata.name)

@@ -7,7 +7,7 @@ import { withTables } from '../../../scripts/docs.ts'
 test('puts the tables of settings in their places, again and again', () => {
   const text = '# A\n\n<!-- settings: edgecore -->\nold\n<!-- /settings -->\n\nrest\n'
   const once = withTables(text)
-  expect(once).toMatch(/^\| `--node-name NAME` +\| `KEDGE_NODE_NAME` +\| the host name, in lower case +\|/m)
+  expect(once).toMatch(/^\| `--data PATH` +\| `KEDGE_DATA` +\| `\/var\/lib\/kedge\/edgecore` +\|/m)
   expect(once).not.toMatch(/^old$/m)
   expect(once.endsWith('<!-- /settings -->\n\nrest\n')).toBe(true)
   expect(withTables(once)).toBe(once)
