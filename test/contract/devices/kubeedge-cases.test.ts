@@ -1,5 +1,6 @@
 import type { KubeObject } from '@kedge/shared/objects'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterThese } from '../../support/after-these.ts'
 import { statusTwins } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
 import { Fleet } from '../../support/fleet.ts'
@@ -21,9 +22,11 @@ let fleet: Fleet
 let receiver: UploadReceiver
 let port: number
 
+const whenOver = afterThese()
+
 beforeAll(async () => {
-  receiver = await UploadReceiver.start(afterAll)
-  fleet = await Fleet.start({ uploads: receiver.url, mappers: true, whenOver: afterAll })
+  receiver = await UploadReceiver.start(whenOver)
+  fleet = await Fleet.start({ uploads: receiver.url, mappers: true, whenOver })
   port = fleet.node('edge-1').edge.mqttPort
 })
 

@@ -4,7 +4,8 @@ import { encodeFrame } from '@kedge/shared/frames'
 import { parseToken, shownToken } from '@kedge/shared/identity/token'
 import { must } from '@kedge/shared/must'
 import { linkTopic } from '@kedge/shared/topics'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { afterThese } from '../../support/after-these.ts'
 import { conditionOf } from '../../support/api.ts'
 import { authority, certificatePem, day, holder, keyPem, makeCertificate } from '../../support/certificates.ts'
 import { clientAuth, extensions, makeCsr, nodeName, p256 } from '../../support/csr.ts'
@@ -12,8 +13,9 @@ import { eventually } from '../../support/eventually.ts'
 import { closed, connected, report, say, World } from './world.ts'
 
 let world: World
+const whenOver = afterThese()
 beforeAll(async () => {
-  world = await World.open(afterAll)
+  world = await World.open(whenOver)
 }, 180_000)
 
 describe('a node with a good certificate and a patched client', () => {

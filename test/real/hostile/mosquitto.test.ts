@@ -1,5 +1,6 @@
 import { linkTopic } from '@kedge/shared/topics'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { afterThese } from '../../support/after-these.ts'
 import { certificatePem, day, holder, keyPem, makeCertificate } from '../../support/certificates.ts'
 import { clientAuth, extensions, nodeName, p256 } from '../../support/csr.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -8,8 +9,9 @@ import { connected, report, say, World } from './world.ts'
 
 describe.skipIf(!hasMosquitto)('a node with a good certificate and a patched client, at mosquitto', () => {
   let world: World
+  const whenOver = afterThese()
   beforeAll(async () => {
-    world = await World.open(afterAll, await startTlsBroker(afterAll))
+    world = await World.open(whenOver, await startTlsBroker(whenOver))
   }, 180_000)
 
   test('hears nothing that is not its own', async () => {
