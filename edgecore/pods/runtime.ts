@@ -215,8 +215,6 @@ export interface PodConfig extends PodId {
   hostIPC?: boolean
   shareProcessNamespace?: boolean
   sysctls?: Record<string, string>
-  /** Decides on the cgroup that its containers are in; `BestEffort` unless given. */
-  qosClass?: 'Guaranteed' | 'Burstable' | 'BestEffort'
   /** Limits of all its containers together. */
   resources?: Resources
   security?: PodSecurity

@@ -87,7 +87,7 @@ function specOf(content: KubeObject, spec: PodSpec, { without }: Unsupported): W
     gates: gatesOf(content, spec),
     qosClass: qos,
     config: {
-      ...{ namespace, name, uid, labels, annotations, graceMs, qosClass: qos },
+      ...{ namespace, name, uid, labels, annotations, graceMs },
       containers: containers.map((one) => ({ name: one.name, kind: one.kind, image: one.image })),
       ...surroundings(spec, { name, namespace }),
     },
