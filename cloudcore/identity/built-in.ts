@@ -13,7 +13,7 @@ import { type CaStore, caSecret, type Kept, type SecretCaStore } from './ca-stor
 import { certify, issue, makeAuthority, type Pair, type ServerNames } from './certificates.ts'
 import { readCsr } from './csr.ts'
 import { home } from './home.ts'
-import type { Issuer, RenewalWindow, Signed, SignRequest } from './issuer.ts'
+import type { HeldCertificate, Issuer, RenewalWindow, Signed, SignRequest } from './issuer.ts'
 import { type CaState, firstState, rootsOf, serverChainOf, windowOf, withoutEnded } from './rotation.ts'
 import { nodeSubject } from './subject.ts'
 
@@ -60,8 +60,8 @@ export class BuiltInCa implements Issuer {
     return rootsOf(this.#state)
   }
 
-  renewalWindow(node: string, leaf: string): RenewalWindow | undefined {
-    return windowOf(this.#state, node, leaf)
+  renewalWindow(node: string, held: HeldCertificate): RenewalWindow | undefined {
+    return windowOf(this.#state, node, held)
   }
 
   /** See `pinOf`: of the authority that signs now. */

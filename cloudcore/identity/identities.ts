@@ -12,7 +12,7 @@ import { eventsPath } from '../kube/paths.ts'
 import { type NodeTraces, noTraces, runSpeaks, serialUsed, type Traced } from '../link/clones.ts'
 import type { Connection } from '../link/link.ts'
 import type { Enroller, EnrolResult } from './enrolment.ts'
-import type { Issuer } from './issuer.ts'
+import type { HeldCertificate, Issuer } from './issuer.ts'
 import { lockText } from './node-join.ts'
 import type { Registry } from './registry.ts'
 
@@ -107,13 +107,22 @@ export class Identities {
   }
 
   #tell(node: string): void {
-    const { issuer, connectionOf, send } = this.#options
+    const { issuer, send } = this.#options
     const roots = issuer.roots()
     const isOther = this.#trusts.get(node) !== trustName(roots)
-    const leaf = connectionOf(node)?.leaf
-    const renew = leaf === undefined ? undefined : issuer.renewalWindow(node, leaf)
+    const held = this.#held(node)
+    const renew = held === undefined ? undefined : issuer.renewalWindow(node, held)
     if (!isOther && renew === undefined) return
     send(node, { is: 'identity', ...(isOther ? { roots } : {}), ...(renew === undefined ? {} : { renew }) })
+  }
+
+  /** The certificate that a node shows; behind another broker, where none is seen, the last that it was given. */
+  #held(node: string): HeldCertificate | undefined {
+    const { registry, connectionOf } = this.#options
+    const leaf = connectionOf(node)?.leaf
+    if (leaf !== undefined) return leaf
+    const issuedAt = registry.node(node)?.issued.at(-1)?.at
+    return issuedAt === undefined ? undefined : { issuedAt }
   }
 
   #trace(node: string, run: string, { number, serial }: { number: number; serial: string }): void {

@@ -19,6 +19,9 @@ export interface RenewalWindow {
   to: number
 }
 
+/** A certificate of a node: PEM, or, where that is not at hand, when it was issued, in milliseconds since the epoch. */
+export type HeldCertificate = string | { issuedAt: number }
+
 /** Signs certificates of nodes. */
 export interface Issuer {
   /** As in the settings: `built-in`, `cert-manager:ClusterIssuer/edge`, `kubernetes-csr`. */
@@ -30,8 +33,8 @@ export interface Issuer {
   sign(request: SignRequest): Promise<Signed>
   /** PEM: all that nodes must trust, and that vouches for nodes. Never empty. */
   roots(): string
-  /** When the node with this certificate (PEM) should renew it earlier than it would by itself; undefined: it need not. */
-  renewalWindow(node: string, leaf: string): RenewalWindow | undefined
+  /** When the node with this certificate should renew it earlier than it would by itself; undefined: it need not. */
+  renewalWindow(node: string, held: HeldCertificate): RenewalWindow | undefined
   /** Calls back whenever `roots()` or the windows have changed; returns what ends that. */
   onChange(listener: () => void): () => void
 }

@@ -9,7 +9,7 @@ import { SecretCaStore } from './ca-store.ts'
 import { certificateRequests } from './cert-manager.ts'
 import type { ServerNames } from './certificates.ts'
 import { rootsIn, validityOf } from './chain.ts'
-import type { Issuer, LinkCertificate } from './issuer.ts'
+import type { HeldCertificate, Issuer, LinkCertificate } from './issuer.ts'
 import { type IssuerName, issuerText, ownSigner } from './issuer-name.ts'
 import { KeptRoots } from './kept-roots.ts'
 import { signingRequests } from './kubernetes-csr.ts'
@@ -152,8 +152,8 @@ class WithRoots implements Issuer {
     return bundle(this.#issuer.roots(), this.#ca.roots(), ...this.#others.roots())
   }
 
-  renewalWindow(node: string, leaf: string): ReturnType<Issuer['renewalWindow']> {
-    return this.#issuer.renewalWindow(node, leaf)
+  renewalWindow(node: string, held: HeldCertificate): ReturnType<Issuer['renewalWindow']> {
+    return this.#issuer.renewalWindow(node, held)
   }
 
   onChange(listener: () => void): () => void {

@@ -9,7 +9,14 @@ import { hasCode, isRefusal } from '../kube/errors.ts'
 import { rootsIn } from './chain.ts'
 import { issuedFault } from './check-issued.ts'
 import { keyHash, readCsr } from './csr.ts'
-import { type Issuer, IssuerRefusal, type RenewalWindow, type Signed, type SignRequest } from './issuer.ts'
+import {
+  type HeldCertificate,
+  type Issuer,
+  IssuerRefusal,
+  type RenewalWindow,
+  type Signed,
+  type SignRequest,
+} from './issuer.ts'
 import type { KeptRoots } from './kept-roots.ts'
 import { identityLabel } from './records.ts'
 import type { RequestKind, Write } from './request-kind.ts'
@@ -58,8 +65,8 @@ export class RequestIssuer implements Issuer, Service {
     return bundle(windows?.roots() ?? '', given, roots.current())
   }
 
-  renewalWindow(node: string, leaf: string): RenewalWindow | undefined {
-    return this.#options.windows?.renewalWindow(node, leaf)
+  renewalWindow(node: string, held: HeldCertificate): RenewalWindow | undefined {
+    return this.#options.windows?.renewalWindow(node, held)
   }
 
   onChange(listener: () => void): () => void {

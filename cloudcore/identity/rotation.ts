@@ -2,7 +2,7 @@ import { createHash, X509Certificate } from 'node:crypto'
 import { UserError } from '@kedge/shared/errors'
 import * as z from 'zod'
 import type { Pair } from './certificates.ts'
-import type { RenewalWindow } from './issuer.ts'
+import type { HeldCertificate, RenewalWindow } from './issuer.ts'
 import { bundle } from './x509.ts'
 
 /**
@@ -81,16 +81,17 @@ const slice = 1 / 20
  * When a node whose certificate an earlier authority has signed should renew it. Each node has its own part of the
  * spread, found from its name: the same after any restart, wherever it is asked.
  */
-export function windowOf(state: CaState, node: string, leaf: string): RenewalWindow | undefined {
+export function windowOf(state: CaState, node: string, held: HeldCertificate): RenewalWindow | undefined {
   if (state.rotated === undefined || state.previous.length === 0) return undefined
-  const issuer = issuerOf(leaf)
-  if (!state.previous.some(({ cert }) => new X509Certificate(cert).subject === issuer)) return undefined
   const { at, spread } = state.rotated
+  const isEarlier = typeof held === 'string' ? isOfPrevious(state, held) : held.issuedAt < at
+  if (!isEarlier) return undefined
   const draw = createHash('sha256').update(`${at} ${node}`).digest().readUInt32BE(0) / 2 ** 32
   const from = Math.round(at + draw * spread * (1 - slice))
   return { from, to: Math.round(from + spread * slice) }
 }
 
-function issuerOf(leaf: string): string {
-  return new X509Certificate(leaf).issuer
+function isOfPrevious({ previous }: CaState, leaf: string): boolean {
+  const { issuer } = new X509Certificate(leaf)
+  return previous.some(({ cert }) => new X509Certificate(cert).subject === issuer)
 }

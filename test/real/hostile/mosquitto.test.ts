@@ -1,3 +1,8 @@
+import { csrFor, newKey } from '@kedge/edgecore/identity/csr'
+import { leafOf } from '@kedge/edgecore/identity/identity'
+import { decodeDown, type Frame } from '@kedge/shared/frames'
+import { nodeOf } from '@kedge/shared/identity/verify'
+import { must } from '@kedge/shared/must'
 import { linkTopic } from '@kedge/shared/topics'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { afterThese } from '../../support/after-these.ts'
@@ -92,6 +97,36 @@ describe.skipIf(!hasMosquitto)('a node with a good certificate and a patched cli
     await expect(connected(world.client('edge-2'))).rejects.toThrow()
     const shown = { key: keyPem(own), chain: certificatePem(forged) }
     await expect(connected(world.client('edge-2', { shown }))).rejects.toThrow()
+    await world.unharmed()
+  })
+
+  test('gets another certificate for its own secret alone', async () => {
+    const client = await world.attacker()
+    await client.subscribeAsync(linkTopic('edge-1', 'down'), { qos: 1 })
+    const answers: Frame<'renewed'>[] = []
+    client.on('message', (_topic, payload) => {
+      const decoded = decodeDown(payload)
+      if (decoded.ok && decoded.frame.is === 'renewed') answers.push(decoded.frame)
+    })
+    const [key, { secret }] = [newKey(), world.neighbour]
+    say(client, { is: 'renew', csr: csrFor(key, 'edge-1'), secret })
+    await eventually(() => answers.length === 1)
+    expect(answers[0]).toMatchObject({ code: 'token-unknown' })
+    say(client, { is: 'renew', csr: csrFor(key, 'edge-2'), secret: world.hostile.secret })
+    await eventually(() => answers.length === 2)
+    expect(answers[1]).toMatchObject({ code: 'csr-invalid' })
+    say(client, { is: 'renew', csr: csrFor(key, 'edge-1'), secret: world.hostile.secret })
+    await eventually(() => answers.length === 3)
+    expect(nodeOf(leafOf(must(answers[2]?.chain, 'chain')))).toBe('edge-1')
+    await world.unharmed()
+  })
+
+  test('is no hindrance when the authority is rotated: its neighbour renews over the link that it has', async () => {
+    const before = world.neighbour
+    await world.ca('rotate', '--spread', '1s')
+    await eventually(() => world.neighbour.chain !== before.chain)
+    await eventually(() => world.neighbour.roots.match(/BEGIN/g)?.length === 2)
+    expect(leafOf(world.neighbour.chain).x509.issuer).not.toBe(leafOf(before.chain).x509.issuer)
     await world.unharmed()
   })
 

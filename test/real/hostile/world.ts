@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { caCommand } from '@kedge/cloudcore/cli/ca'
 import { startCloudcore } from '@kedge/cloudcore/cloudcore'
 import { hashOf, type TokenRecord, tokenSecret } from '@kedge/cloudcore/identity/records'
 import type { RefusalKind } from '@kedge/cloudcore/link/turned-away'
@@ -56,11 +57,13 @@ export class World {
   #neighbour: { mqttPort: number; data: string } | undefined
   #value = 1000
   #pin = ''
+  readonly #data: string
   readonly #broker: LinkBroker | undefined
 
   private constructor(whenOver: WhenOver, broker: LinkBroker | undefined) {
     this.#whenOver = whenOver
     this.#broker = broker
+    this.#data = tempDir(whenOver)
   }
 
   static async open(whenOver: WhenOver, broker?: LinkBroker): Promise<World> {
@@ -90,7 +93,7 @@ export class World {
     const to = { write: (line: string) => void this.lines.push(JSON.parse(line) as LogLine) }
     const cloud = await startCloudcore({
       settings: {
-        ...{ data: tempDir(this.#whenOver), apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined },
+        ...{ data: this.#data, apiHost: '127.0.0.1', apiPort: 0, writeKubeconfig: undefined },
         ...{ linkHost: '127.0.0.1', linkPort: 0, statusInterval: 50, defaultAutonomy: 3_600_000, installCrds: true },
         metricsAddress: { host: '127.0.0.1', port: 0 },
         ...(this.#broker === undefined ? {} : settingsFor(this.#broker)),
@@ -167,6 +170,16 @@ export class World {
       return target?.reported === value && target?.desired === value
     })
     expect(this.lines.filter(({ msg, node, up }) => msg === 'node link' && node === 'edge-2' && !up)).toEqual([])
+  }
+
+  /** What the neighbour has on its disk. */
+  get neighbour(): Identity {
+    return must(findIdentity(must(this.#neighbour, 'neighbour').data).identity, 'identity')
+  }
+
+  /** `cloudcore ca …` */
+  ca(...words: string[]): Promise<string> {
+    return caCommand([...words, '--data', this.#data], { env: {}, now: Date.now(), note: () => {} })
   }
 
   /** Any MQTT client, over TLS. */

@@ -111,6 +111,9 @@ describe('a rotation of the authority', () => {
     const again = await BuiltInCa.open({ store, clock })
     expect(nodes.map((node) => again.renewalWindow(node, before))).toEqual(windows)
     expect(ca.renewalWindow('edge-1', await leaf('edge-1'))).toBeUndefined()
+    // Behind another broker only the time is known.
+    expect(nodes.map((node) => ca.renewalWindow(node, { issuedAt: clock.now() - 1 }))).toEqual(windows)
+    expect(ca.renewalWindow('edge-1', { issuedAt: clock.now() })).toBeUndefined()
   })
 
   it('is refused while two earlier ones are trusted, and while somebody else rotates', async () => {
