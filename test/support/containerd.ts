@@ -7,6 +7,7 @@ import { methods } from '@kedge/edgecore/pods/cri/api'
 import { CriClient } from '@kedge/edgecore/pods/cri/client'
 import { eventually } from './eventually.ts'
 import { busyboxPath, type OciImage, ociArchive, ociImage } from './oci-image.ts'
+import { SmallDisk } from './small-disk.ts'
 import { tempDir, type WhenOver } from './temp-dir.ts'
 
 const programs = ['containerd', 'ctr', 'runc', 'ip', 'iptables']
@@ -31,6 +32,8 @@ function lacking(): string | undefined {
 export interface ContainerdOptions {
   /** False: no CNI configuration, so that only the node's network is there. */
   network?: boolean
+  /** Size of a disk of its own, in memory, for all that it keeps: `200m`. */
+  disk?: string
 }
 
 /**
@@ -40,19 +43,23 @@ export interface ContainerdOptions {
 export class Containerd {
   readonly dir: string
   readonly socket: string
+  /** Where its folder lies, if it was to have one of its own. */
+  readonly disk: SmallDisk | undefined
   /** An image that is there from the beginning: it sleeps. */
   readonly image = 'kedge.test/busybox:1'
   readonly #bridge = `kdg${randomInt(1e9).toString(36)}`
   readonly #subnet = `10.${200 + randomInt(50)}.${randomInt(256)}.0/24`
   #child: ChildProcess | undefined
 
-  private constructor(dir: string) {
+  private constructor(dir: string, disk: SmallDisk | undefined) {
     this.dir = dir
+    this.disk = disk
     this.socket = join(dir, 'c.sock')
   }
 
-  static async start(whenOver: WhenOver, { network = true }: ContainerdOptions = {}): Promise<Containerd> {
-    const containerd = new Containerd(tempDir(whenOver))
+  static async start(whenOver: WhenOver, { network = true, disk }: ContainerdOptions = {}): Promise<Containerd> {
+    const dir = tempDir(whenOver)
+    const containerd = new Containerd(dir, disk === undefined ? undefined : new SmallDisk(dir, disk, whenOver))
     whenOver(() => containerd.remove())
     containerd.#configure()
     if (network) containerd.setUpNetwork()
@@ -81,11 +88,16 @@ export class Containerd {
     await ended
   }
 
-  /** Kills the processes of all containers with their guardians, as a power cut does, and the daemon first. */
+  /**
+   * Kills the processes of all containers with their guardians, as a power cut does, and the daemon first. What is kept
+   * in memory goes: mounts, the network, the folder that lies in /run elsewhere.
+   */
   async powerCut(): Promise<void> {
     await this.kill()
     this.#killShims()
     this.#unmount()
+    this.#unlink()
+    rmSync(join(this.dir, 'state'), { recursive: true, force: true })
   }
 
   async import(...images: readonly OciImage[]): Promise<void> {
@@ -130,7 +142,7 @@ export class Containerd {
     await this.kill('SIGTERM')
     this.#killShims()
     this.#unmount()
-    spawnSync('ip', ['link', 'delete', this.#bridge], { stdio: 'ignore', env: environment })
+    this.#unlink()
   }
 
   async #removeSandboxes(): Promise<void> {
@@ -166,6 +178,10 @@ export class Containerd {
     for (const point of points.reverse()) {
       if (point.startsWith(`${this.dir}/`)) spawnSync('umount', ['-l', point], { stdio: 'ignore', env: environment })
     }
+  }
+
+  #unlink(): void {
+    spawnSync('ip', ['link', 'delete', this.#bridge], { stdio: 'ignore', env: environment })
   }
 
   #configure(): void {

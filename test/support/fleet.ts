@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { get as edgecoreGet } from '@kedge/edgecore/cli/get'
 import type { KubeObject } from '@kedge/shared/objects'
 import { onTestFinished } from 'vitest'
@@ -32,13 +33,16 @@ export interface FleetOptions {
   mappers?: boolean
   /** Socket of a container engine that the nodes use; without it, the simulated one. */
   engine?: string | undefined
+  /** Folder for the data of the nodes; without it, each has one of its own somewhere. */
+  nodesIn?: string | undefined
   /** Stops it: in a `beforeAll` give `afterAll`. */
   whenOver?: WhenOver
   /** What the embedded API holds from the start, where writing it through the API would take long. */
   holding?: readonly KubeObject[]
 }
 
-type Options = Required<Omit<FleetOptions, 'uploads' | 'engine'>> & Pick<FleetOptions, 'uploads' | 'engine'>
+type Options = Required<Omit<FleetOptions, Optional>> & Pick<FleetOptions, Optional>
+type Optional = 'uploads' | 'engine' | 'nodesIn'
 
 /** cloudcore with its embedded API, or that of `cluster`, and edge nodes behind networks that can be cut. */
 export class Fleet {
@@ -65,13 +69,15 @@ export class Fleet {
     uploads,
     mappers = false,
     engine,
+    nodesIn,
     whenOver = onTestFinished,
     holding = [],
   }: FleetOptions = {}): Promise<Fleet> {
-    const fleet = new Fleet({ nodes, cloud, edges, statusInterval, uploads, mappers, engine, whenOver, holding })
+    const common = { uploads, mappers, engine, nodesIn, whenOver }
+    const fleet = new Fleet({ ...common, nodes, cloud, edges, statusInterval, holding })
     whenOver(() => fleet.stop())
     if (cluster !== undefined) fleet.#borrowed = await BorrowedCluster.open(cluster, nodes)
-    const how = { form: edges, uploads: uploads !== undefined, mappers, engine, whenOver }
+    const how = { ...common, form: edges, uploads: uploads !== undefined }
     for (const name of nodes) fleet.#nodes.set(name, await FleetNode.make(name, how))
     if (holding.length > 0) await keepInApi(fleet.#data, holding)
     await fleet.startCloud()
@@ -146,7 +152,8 @@ export class Fleet {
   }
 }
 
-type EdgeForm = Pick<EdgeOptions, 'form' | 'uploads' | 'mappers' | 'engine'> & Pick<FleetOptions, 'whenOver'>
+type EdgeForm = Pick<EdgeOptions, 'form' | 'uploads' | 'mappers' | 'engine'> &
+  Pick<FleetOptions, 'whenOver' | 'nodesIn'>
 
 /** One edge node of a fleet, with its store, its network and what runs it. */
 export class FleetNode {
@@ -160,7 +167,7 @@ export class FleetNode {
   private constructor(name: string, how: EdgeForm, link: CutLink) {
     this.name = name
     this.#how = how
-    this.data = tempDir(how.whenOver)
+    this.data = how.nodesIn === undefined ? tempDir(how.whenOver) : join(how.nodesIn, name)
     this.link = link
   }
 

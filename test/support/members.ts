@@ -3,7 +3,9 @@ import { startCloudcore } from '@kedge/cloudcore/cloudcore'
 import { startEdgecore } from '@kedge/edgecore/edgecore'
 import { systemClock } from '@kedge/shared/clock'
 import { openLog } from '@kedge/shared/log'
+import { onTestFinished } from 'vitest'
 import { type LogLine, startProgram } from './programs.ts'
+import type { WhenOver } from './temp-dir.ts'
 
 /** A program of a fleet, whether it is a process of its own or runs in the test's. */
 export interface Member {
@@ -50,6 +52,8 @@ export interface EdgeOptions {
   engine?: string | undefined
   /** Undefined for a node that runs alone. */
   cloud: string | undefined
+  /** Stops a process: in a `beforeAll` give `afterAll`. */
+  whenOver?: WhenOver | undefined
 }
 
 const metrics = { host: '127.0.0.1', port: 0 }
@@ -104,6 +108,7 @@ export async function startEdge({
   uploads = false,
   mappers = false,
   engine,
+  whenOver = onTestFinished,
 }: EdgeOptions): Promise<EdgeMember> {
   const dmiSocket = mappers ? mapperSocket(data) : null
   if (form === 'here') {
@@ -122,7 +127,7 @@ export async function startEdge({
   if (uploads) flags.push('--uploads')
   if (dmiSocket !== null) flags.push('--dmi-socket', dmiSocket)
   if (engine !== undefined) flags.push('--runtime', 'cri', '--runtime-endpoint', engine, '--pod-logs', podLogs(data))
-  const program = await startProgram('edgecore', flags)
+  const program = await startProgram('edgecore', flags, { whenOver })
   const started = await program.line('edgecore started')
   return {
     lines: program.lines,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { codeOf } from '@kedge/shared/errors'
 import { onTestFinished } from 'vitest'
+import type { WhenOver } from './temp-dir.ts'
 
 /** Whether this process may mount file systems: it is root, and not in a container that forbids it. */
 export function canMount(): boolean {
@@ -19,15 +20,15 @@ export function canMount(): boolean {
   }
 }
 
-/** A file system of its own over `dir`, in memory, that can fill up and be made read-only; gone when the test ends. */
+/** A file system of its own over `dir`, in memory, that can fill up and be made read-only; gone when it is over. */
 export class SmallDisk {
   readonly dir: string
 
-  constructor(dir: string, size: string) {
+  constructor(dir: string, size: string, whenOver: WhenOver = onTestFinished) {
     this.dir = dir
     mount('-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', dir)
     // Lazily: what still has a file open there does not keep it.
-    onTestFinished(() => void execFileSync('umount', ['-l', dir], { stdio: 'ignore' }))
+    whenOver(() => void execFileSync('umount', ['-l', dir], { stdio: 'ignore' }))
   }
 
   /** Leaves no byte free. */
