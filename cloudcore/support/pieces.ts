@@ -13,6 +13,7 @@ import { nodeCommand } from '../cli/node.ts'
 import { tokenCommand } from '../cli/token.ts'
 import { cloudChecks } from '../doctor/checks.ts'
 import { reachable, withIts } from '../doctor/read.ts'
+import { collectionIn } from '../kube/paths.ts'
 import { isEdgeNode } from '../kube/trim.ts'
 import { apiServerDir, type cloudcoreProgram } from '../settings.ts'
 
@@ -22,6 +23,8 @@ export interface Objects {
   /** Of these nodes. */
   pods: readonly KubeObject[]
   devices: readonly KubeObject[]
+  /** Where these pods are, as far as they may be read: only to be looked for, and taken out. */
+  secrets: readonly KubeObject[]
 }
 
 export interface SupportParts {
@@ -44,7 +47,12 @@ export async function readObjects(found: SupportParts['found']): Promise<Objects
     const edge = nodes.filter(isEdgeNode)
     const names = new Set(edge.map(({ metadata }) => metadata.name))
     const isOurs = ({ spec }: KubeObject) => names.has(String((spec as { nodeName?: string } | undefined)?.nodeName))
-    return { nodes: edge, pods: pods.filter(isOurs), devices }
+    const ours = pods.filter(isOurs)
+    const places = new Set(ours.map(({ metadata }) => metadata.namespace ?? ''))
+    const secrets = await Promise.all(
+      [...places].map((place) => kube.list(collectionIn('secrets', place)).catch(() => ({ items: [] }))),
+    )
+    return { nodes: edge, pods: ours, devices, secrets: secrets.flatMap(({ items }) => items) }
   })
 }
 
@@ -82,8 +90,14 @@ export async function cloudSecrets({ found, objects }: Pick<SupportParts, 'found
     ...[values.linkBrokerPasswordFile, values.linkBrokerTlsKey],
     ...filesIn(pki, /\.(pem|key|token)$/),
   ]
-  const { pods, devices } = await objects.catch(() => ({ pods: [], devices: [] }))
-  return [...secretsInFiles(files), ...[...pods, ...devices].flatMap(secretsOfObject)]
+  const { pods, devices, secrets } = await objects.catch(() => ({ pods: [], devices: [], secrets: [] }))
+  const kinds = [...pods.map(kindly('Pod')), ...devices.map(kindly('Device')), ...secrets.map(kindly('Secret'))]
+  return [...secretsInFiles(files), ...kinds.flatMap(secretsOfObject)]
+}
+
+/** Items of a list need not say their kind. */
+function kindly(kind: string): (object: KubeObject) => KubeObject {
+  return (object) => ({ ...object, kind })
 }
 
 async function served(
