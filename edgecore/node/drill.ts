@@ -90,6 +90,23 @@ export async function* drill(parts: DrillParts, wish: DrillWish): AsyncGenerator
   yield { is: 'done', ok: ok && !wish.signal.aborted, ms: since() }
 }
 
+/** One drill at a time: another one would let the pods come up that this one waits to see down. */
+export function drillsOf(parts: () => DrillParts): (wish: DrillWish) => AsyncGenerator<DrillEvent> {
+  let underWay = false
+  return async function* (wish) {
+    if (underWay) {
+      yield { is: 'failed', why: 'another drill is under way; wait for its end' }
+      return yield { is: 'done', ok: false, ms: 0 }
+    }
+    underWay = true
+    try {
+      yield* drill(parts(), wish)
+    } finally {
+      underWay = false
+    }
+  }
+}
+
 /** The pods of this node, and why some are not drilled: what would not be started again is left to run. */
 function candidatesOf({ objects, statuses }: DrillParts): Candidate[] {
   return objects.list('pods').map(({ content, refused }) => {

@@ -16,7 +16,7 @@ import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import { PodStatuses } from '../store/pods.ts'
 import type { Store } from '../store/store.ts'
-import { type DrillParts, drill } from './drill.ts'
+import { type DrillParts, drillsOf } from './drill.ts'
 import { type ImageCare, startImageCare } from './image-care.ts'
 import { startLogRotation } from './log-rotation.ts'
 import { type Circumstances, startOfflineWatch } from './offline-watch.ts'
@@ -113,7 +113,7 @@ export async function startNodeParts(options: NodePartsOptions): Promise<NodePar
     get offlineReady() {
       return offline.condition
     },
-    routes: { control, drill: (wish) => drill(parts(), wish) },
+    routes: { control, drill: drillsOf(parts) },
     wake,
   }
 }

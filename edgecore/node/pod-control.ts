@@ -13,7 +13,7 @@ import { type ContainerWish, type Found, none, placeOf, runningOf } from './pod-
 export interface PodControlParts {
   objects: Pick<Objects, 'get' | 'list'>
   runtime: Runtime
-  pods: Pick<Pods, 'hold' | 'release' | 'settled'>
+  pods: Pick<Pods, 'end' | 'hold' | 'release' | 'settled'>
 }
 
 export interface LogsWish {
@@ -50,6 +50,8 @@ const lookMs = 100
 export class PodControl implements Service {
   readonly #parts: PodControlParts
   readonly #stopping = new AbortController()
+  /** By `<namespace>/<name>`. */
+  readonly #restarts = new Map<string, Promise<void>>()
 
   constructor(parts: PodControlParts) {
     this.#parts = parts
@@ -115,13 +117,26 @@ export class PodControl implements Service {
     const place = runningOf(sandboxes, this.#wish(pod, { ...(container !== undefined && { container }) }))
     if (place.is === 'none') return place
     if (container !== undefined) {
-      await this.#parts.runtime.stopContainer(place.found.container.id, place.found.sandbox.graceMs)
+      const { id } = place.found.container
+      await this.#parts.pods.end(pod, { id, name: container, graceMs: place.found.sandbox.graceMs })
       return { is: 'found', found: { restarted: [container] } }
     }
     const running = sandboxes.flatMap(({ containers }) => containers).filter(isRunning)
-    await this.down(pod)
-    this.#parts.pods.release(pod)
+    await this.#downAndUp(pod)
     return { is: 'found', found: { restarted: running.map(({ name }) => name) } }
+  }
+
+  /** Who asks for what is under way waits for that: a pod that another lets come up would never be seen down. */
+  #downAndUp(pod: PodName): Promise<void> {
+    const id = `${pod.namespace}/${pod.name}`
+    const underWay = this.#restarts.get(id)
+    if (underWay !== undefined) return underWay
+    const restart = this.down(pod).finally(() => {
+      this.#restarts.delete(id)
+      this.#parts.pods.release(pod)
+    })
+    this.#restarts.set(id, restart)
+    return restart
   }
 
   /** Takes a pod down and holds it; resolves when nothing of it runs any more, at the latest when `signal` says so. */

@@ -17,7 +17,7 @@ import { Images } from './images.ts'
 import { Mounts } from './mounts.ts'
 import type { PodName, Runtime } from './runtime.ts'
 import { type Scheduler, systemScheduler } from './scheduler.ts'
-import { PodWorker } from './worker.ts'
+import { type Ending, PodWorker } from './worker.ts'
 
 export interface PodsOptions {
   store: Store
@@ -54,6 +54,8 @@ export interface Pods extends Service {
   hold(pod: PodName): void
   /** Lets a pod that was held come up again, in a new sandbox. */
   release(pod: PodName): void
+  /** Ends one container by its hook and its grace; what the pod wants runs again. Rejects when the engine is away. */
+  end(pod: PodName, container: Ending): Promise<void>
   /** The images of the pods. */
   readonly images: Images
 }
@@ -121,6 +123,12 @@ class PodManager implements Pods {
 
   release(pod: PodName): void {
     if (this.#held.delete(idOf(pod))) this.#wake(pod)
+  }
+
+  async end(pod: PodName, container: Ending): Promise<void> {
+    const worker = this.#workers.get(idOf(pod))
+    if (worker === undefined) throw new Error(`nobody looks after pod ${idOf(pod)}`)
+    await worker.end(container)
   }
 
   /** Who was reported to have been taken up, and not to have ended, is in. */

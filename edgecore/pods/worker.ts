@@ -23,6 +23,13 @@ export interface Workshop extends Observer, ReportingTools {
   gone: (worker: PodWorker) => void
 }
 
+/** A container that is to end. */
+export interface Ending {
+  id: string
+  name: string
+  graceMs: number
+}
+
 /** A pod that still has work to do after so many rounds waits a moment: others have their turn, and the log shows it. */
 const mostRounds = 50
 const firstRetry = 1000
@@ -84,6 +91,13 @@ export class PodWorker {
     if (this.#stopped) return
     this.#again = true
     this.#running ??= this.#run()
+  }
+
+  /** Ends one container at a person's wish, by its hook and its grace. Rejects when the engine is away. */
+  async end({ id, name, graceMs }: Ending): Promise<void> {
+    this.#reporting.note({ type: 'Normal', reason: 'Killing', message: `Stopping container ${name}` })
+    await this.#care.end(id, graceMs)
+    this.wake()
   }
 
   /** The pass under way, if any. */

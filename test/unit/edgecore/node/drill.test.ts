@@ -1,4 +1,4 @@
-import { type DrillEvent, drill } from '@kedge/edgecore/node/drill'
+import { type DrillEvent, drill, drillsOf } from '@kedge/edgecore/node/drill'
 import { PodControl } from '@kedge/edgecore/node/pod-control'
 import { PodStatuses } from '@kedge/edgecore/store/pods'
 import type { KubeObject } from '@kedge/shared/objects'
@@ -69,6 +69,23 @@ test('a dry run touches nothing', async () => {
   expect([await sandboxes(), linked]).toEqual([before, []])
 })
 
+test('there is one drill at a time', async () => {
+  const parts = { ...node.parts, control, statuses: new PodStatuses(node.parts.store.db), monotonic: () => 0 }
+  const drills = drillsOf(() => ({
+    ...parts,
+    facts: async () => ({ pods: [], diskFull: false, autonomyMs: 0, now: 0 }),
+  }))
+  const wish = { dryRun: true, timeoutMs: 1000, signal: new AbortController().signal }
+  const first = drills(wish)
+  expect((await first.next()).value).toMatchObject({ is: 'plan' })
+  expect(await gather(drills(wish))).toMatchObject([
+    { is: 'failed', why: expect.stringContaining('another drill') },
+    { is: 'done', ok: false },
+  ])
+  await gather(first)
+  expect(of(await gather(drills(wish)))).toEqual(['plan', 'done'])
+})
+
 test('what would not be started again is left to run, and told', async () => {
   await node.put(always('job', { restartPolicy: 'Never' }), always('later', { containers: [] }))
   const before = await sandboxes()
@@ -115,6 +132,14 @@ test('a pod is restarted in a new sandbox, its attempts counted on', async () =>
   const ready = (await node.parts.runtime.list()).filter((one) => one.ready)
   expect(ready).toHaveLength(1)
   expect(ready[0]?.id).not.toBe(before)
+  expect(node.container('default/a', 'web')).toMatchObject({ ready: true, restartCount: 1 })
+})
+
+test('two who restart a pod at once both see it restarted', async () => {
+  await node.put(pod('a'))
+  const both = await Promise.all([control.restart(name('a'), undefined), control.restart(name('a'), undefined)])
+  expect(both.map(({ is }) => is)).toEqual(['found', 'found'])
+  await node.settle()
   expect(node.container('default/a', 'web')).toMatchObject({ ready: true, restartCount: 1 })
 })
 

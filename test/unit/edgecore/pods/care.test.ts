@@ -1,3 +1,4 @@
+import { PodControl } from '@kedge/edgecore/node/pod-control'
 import type { ExecResult, PodConfig, Runtime } from '@kedge/edgecore/pods/runtime'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { PodNode, type PodOptions, pod, secret, simulate } from '../../../support/pod-node.ts'
@@ -228,6 +229,16 @@ describe('the hook before the end', () => {
     await node.pass(1 * second)
     expect(executed).toEqual(['bye'])
     expect(node.reports().at(-1)).toMatchObject({ stopped: true })
+  })
+
+  test('runs before a container that a person restarts', async () => {
+    await node.put(one({ lifecycle }))
+    const { pods, objects, runtime } = node.parts
+    const control = new PodControl({ pods, objects, runtime })
+    expect(await control.restart({ namespace: 'default', name: 'web' }, 'web')).toMatchObject({ is: 'found' })
+    await node.pass(2 * second)
+    expect([executed, web()?.restartCount]).toEqual([['bye'], 1])
+    expect(node.reasons()).toContain('Killing')
   })
 
   test('runs for a pod that was deleted while edgecore was off', async () => {
