@@ -87,7 +87,7 @@ export class RunningProgram {
 
 /**
  * Builds the program where its sources are newer, starts it, and stops it when the test is over. In a `beforeAll` give
- * `afterAll` as `whenOver`.
+ * what `afterThese()` gives as `whenOver`.
  */
 export async function startProgram(
   name: ProgramName,
