@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
-import { setFlagsFromString } from 'node:v8'
 import { systemClock } from '@kedge/shared/clock'
 import { explain, UserError } from '@kedge/shared/errors'
 import { loadSettings } from '@kedge/shared/load-settings'
@@ -27,7 +26,6 @@ await runProgram('edgecore', async () => {
   if (command === 'drill') return drill(rest)
   if (command === 'doctor') return doctor(rest)
   if (command === 'support') return support(rest)
-  keepHeapSmall()
   const given = await loadSettings(edgecoreProgram)
   if (given === undefined) return
   const settings = settledNode(given)
@@ -53,19 +51,6 @@ await runProgram('edgecore', async () => {
     pidFile?.release()
   }
 })
-
-/**
- * Keeps V8's heap near what is in use; the price is more frequent, smaller collections. Set here and not on the command
- * line, so that it holds however edgecore is started.
- * - The space for new objects stays at its first size. Else it grows to 48 MB with the first burst of messages and stays
- *   there.
- * - The rest is collected when it is half again as large as what is in use, not four times: after 2,000 devices have
- *   connected and reported, 142 MB are resident in place of 175.
- */
-function keepHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1')
-  setFlagsFromString('--heap-growing-percent=50')
-}
 
 async function get(argv: string[]): Promise<void> {
   const { get } = await import('./cli/get.ts')

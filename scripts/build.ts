@@ -1,4 +1,14 @@
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BuildOptions, BuildResult, Metafile } from 'esbuild'
@@ -9,6 +19,9 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 export const programs = ['cloudcore', 'edgecore'] as const
 export type ProgramName = (typeof programs)[number]
+
+/** The file of a program that runs first. */
+const doors: Record<ProgramName, string> = { cloudcore: 'cloudcore/main.ts', edgecore: 'edgecore/boot.ts' }
 
 /** The bundle of a program: `node dist/edgecore.js`. */
 export function bundlePath(name: ProgramName): string {
@@ -25,14 +38,12 @@ import { createRequire as kedgeCreateRequire } from 'node:module'
 const require = kedgeCreateRequire(import.meta.url)`
 
 /**
- * How esbuild makes the bundle of a program. Node keeps the text of a program in memory, so it goes without spaces (3 MB
+ * What every bundle is made with. Node keeps the text of a program in memory, so it goes without spaces (3 MB
  * less resident at the edge). Names stay, and lines stay short, so that a stack tells where it was.
  */
-export function buildOptions(name: ProgramName): BuildOptions & { metafile: true; write: false } {
+function common(): BuildOptions & { metafile: true; write: false } {
   return {
     absWorkingDir: root,
-    entryPoints: [`${name}/main.ts`],
-    outfile: `dist/${name}.js`,
     bundle: true,
     platform: 'node',
     format: 'esm',
@@ -55,6 +66,20 @@ export function buildOptions(name: ProgramName): BuildOptions & { metafile: true
   }
 }
 
+/** How esbuild makes one file of `entry` and all that it needs. */
+export function fileOptions(entry: string, outfile: string): BuildOptions & { metafile: true; write: false } {
+  return { ...common(), entryPoints: [entry], outfile }
+}
+
+/**
+ * How esbuild makes a program: `dist/edgecore.js`, and beside it in `dist/edgecore/` one file for each part that is
+ * loaded when it is needed. What is not needed takes no memory.
+ */
+export function buildOptions(name: ProgramName): BuildOptions & { metafile: true; write: false } {
+  const out = { outdir: 'dist', splitting: true, chunkNames: `${name}/[name]-[hash]` }
+  return { ...common(), entryPoints: [{ in: doors[name], out: name }], ...out }
+}
+
 /** The version that is built. */
 export function version(): string {
   return z.object({ version: z.string() }).parse(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))).version
@@ -62,6 +87,7 @@ export function version(): string {
 
 export interface Built {
   name: ProgramName
+  /** Of all its files. */
   bytes: number
   /** Milliseconds that it took; undefined when the bundle was newer than all that it is made of. */
   ms?: number
@@ -73,26 +99,29 @@ export async function build(names: readonly ProgramName[] = programs): Promise<B
 }
 
 async function buildOne(name: ProgramName): Promise<Built> {
-  if (isFresh(name)) return { name, bytes: statSync(bundlePath(name)).size }
+  if (isFresh(name)) return { name, bytes: bytesOf(name) }
   const started = Date.now()
   // Loaded only here: those who find everything fresh do without.
   const esbuild = await import('esbuild')
   const result = await esbuild.build(buildOptions(name))
-  const bytes = put(name, result, started)
-  return { name, bytes, ms: Date.now() - started }
+  put(name, result, started)
+  return { name, bytes: bytesOf(name), ms: Date.now() - started }
 }
 
 /**
- * Writes the files of a build that began at `started`, each at once, and last the list of what they were made of. That
- * list bears the time of the beginning: a source that was saved meanwhile is newer.
+ * Writes the files of a build that began at `started`, each at once: first what the bundle loads, then the bundle, and
+ * last the list of what they were made of. That list bears the time of the beginning: a source that was saved meanwhile
+ * is newer.
  */
-export function put(name: ProgramName, { outputFiles = [], metafile }: BuildResult, started: number): number {
-  mkdirSync(join(root, 'dist'), { recursive: true })
-  for (const file of outputFiles) replace(file.path, file.contents)
-  chmodSync(bundlePath(name), 0o755)
+export function put(name: ProgramName, { outputFiles = [], metafile }: BuildResult, started: number): void {
+  mkdirSync(join(root, 'dist', name), { recursive: true })
+  const door = bundlePath(name)
+  for (const file of outputFiles) if (file.path !== door) replace(file.path, file.contents)
+  for (const file of outputFiles) if (file.path === door) replace(file.path, file.contents)
+  chmodSync(door, 0o755)
   replace(metaPath(name), JSON.stringify(metafile))
   utimesSync(metaPath(name), started / 1000, started / 1000)
-  return statSync(bundlePath(name)).size
+  removeOld(name, started)
 }
 
 function replace(path: string, content: string | Uint8Array): void {
@@ -101,19 +130,42 @@ function replace(path: string, content: string | Uint8Array): void {
   renameSync(beside, path)
 }
 
-const Meta = z.object({ inputs: z.record(z.string(), z.unknown()) })
+/** Removes the files of former builds. Programs that run may still load them: they stay for a day. */
+function removeOld(name: ProgramName, now: number): void {
+  const folder = join(root, 'dist', name)
+  for (const file of readdirSync(folder)) {
+    const path = join(folder, file)
+    if (statSync(path).mtimeMs < now - 24 * 3_600_000) rmSync(path, { force: true })
+  }
+}
 
-/** What a program was made of when it was last built: every input with what it imports. */
+const Meta = z.object({
+  inputs: z.record(z.string(), z.unknown()),
+  outputs: z.record(z.string(), z.object({ bytes: z.number() })),
+})
+
+/** What a program was made of when it was last built: every input with what it imports, and every file made. */
 export function metaOf(name: ProgramName): Metafile {
   return JSON.parse(readFileSync(metaPath(name), 'utf8')) as Metafile
 }
 
-/** Whether the bundle is newer than each of the files that it was made of. */
+/** The files of a program that was built, relative to `dist/`; the maps to its sources are not among them. */
+export function filesOf(name: ProgramName): string[] {
+  return Object.keys(metaOf(name).outputs)
+    .filter((path) => !path.endsWith('.map'))
+    .map((path) => relative('dist', path))
+}
+
+function bytesOf(name: ProgramName): number {
+  return filesOf(name).reduce((sum, file) => sum + statSync(join(root, 'dist', file)).size, 0)
+}
+
+/** Whether the bundle is whole, and newer than each of the files that it was made of. */
 function isFresh(name: ProgramName): boolean {
   try {
     const built = statSync(metaPath(name)).mtimeMs
-    const { inputs } = Meta.parse(JSON.parse(readFileSync(metaPath(name), 'utf8')))
-    statSync(bundlePath(name))
+    const { inputs, outputs } = Meta.parse(JSON.parse(readFileSync(metaPath(name), 'utf8')))
+    for (const made of Object.keys(outputs)) statSync(join(root, made))
     const sources = [...Object.keys(inputs), 'package.json', 'package-lock.json', relative(root, import.meta.filename)]
     return sources.every((source) => statSync(join(root, source)).mtimeMs < built)
   } catch {

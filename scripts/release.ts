@@ -1,14 +1,15 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
 import { UserError } from '@kedge/shared/errors'
 import { loadSettings } from '@kedge/shared/load-settings'
 import { runProgram } from '@kedge/shared/program'
 import { flag, path, text } from '@kedge/shared/setting-types'
 import { program } from '@kedge/shared/settings'
-import { bundlePath, programs, root, version } from './build.ts'
-import { debianArch, makeArchive, sourceTime } from './package/archive.ts'
+import { filesOf, programs, root, version } from './build.ts'
+import { debianArch, makeArchive, pack, sourceTime } from './package/archive.ts'
 import { releaseBom } from './package/sbom.ts'
 
 /** What `npm run release` can be told. */
@@ -39,7 +40,7 @@ await runProgram('npm run release', async () => {
   mkdirSync(to, { recursive: true })
   const [arch, modules] = [debianArch(process.arch), join(root, 'node_modules')]
   await makeArchive({ arch, node: process.execPath, modules, to })
-  for (const name of programs) copyFileSync(`${bundlePath(name)}.map`, join(to, `${name}.js.map`))
+  packMaps(to)
   writeFileSync(join(to, `kedge-${version()}.cdx.json`), `${JSON.stringify(billOfMaterials(), null, 2)}\n`)
   writeFileSync(join(to, 'SHA256SUMS'), sums(to))
   if (images) buildImages(registry)
@@ -49,6 +50,23 @@ await runProgram('npm run release', async () => {
     dryRun ? 'nothing was tagged or pushed: this was a dry run' : `tagged v${version()}; git push --tags publishes it`,
   )
 })
+
+/** The maps from the lines of the bundles to those of the sources, for whoever reads a stack of a released program. */
+function packMaps(to: string): void {
+  const name = `kedge-${version()}-maps`
+  const making = mkdtempSync(join(tmpdir(), 'kedge-maps-'))
+  try {
+    for (const file of programs.flatMap((program) => filesOf(program))) {
+      if (!file.endsWith('.js')) continue
+      const map = join(making, name, `${file}.map`)
+      mkdirSync(dirname(map), { recursive: true })
+      copyFileSync(join(root, 'dist', `${file}.map`), map)
+    }
+    pack({ making, name, archive: join(to, `${name}.tar.gz`) })
+  } finally {
+    rmSync(making, { recursive: true })
+  }
+}
 
 /** A release is what is committed, and the changelog names it. */
 function refuseUnlessReady(): void {

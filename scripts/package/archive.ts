@@ -76,7 +76,8 @@ export function sourceTime(env: Readonly<Record<string, string | undefined>>): n
   return Number(execFileSync('git', ['log', '-1', '--format=%ct'], { cwd: root }).toString())
 }
 
-function pack({ making, name, archive }: { making: string; name: string; archive: string }): void {
+/** Makes an archive of the folder `name` in `making`. */
+export function pack({ making, name, archive }: { making: string; name: string; archive: string }): void {
   const same = ['--sort=name', '--owner=0', '--group=0', '--numeric-owner', `--mtime=@${sourceTime(process.env)}`]
   const format = ['--format=gnu', '--use-compress-program=gzip -n']
   execFileSync('tar', ['-cf', archive, ...same, ...format, '-C', making, name])

@@ -1,6 +1,6 @@
 import { chmodSync, cpSync, existsSync, readdirSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
-import { bundlePath, type ProgramName, root } from '../build.ts'
+import { join } from 'node:path'
+import { filesOf, type ProgramName, root } from '../build.ts'
 
 /** The files that a program needs beside Node.js, and where they are in the repository. */
 export interface Part {
@@ -21,13 +21,11 @@ const addons: Record<string, readonly string[]> = {
 
 /** What a program consists of, with native addons from the folder `modules`; its bundle must have been built. */
 export function partsOf(program: ProgramName, modules = join(root, 'node_modules')): Part[] {
-  const bundle = bundlePath(program)
   const installed = Object.entries(addons).flatMap(([name, files]) =>
     files.map((file) => join(name, file)).filter((file) => existsSync(join(modules, file))),
   )
   return [
-    { from: bundle, to: basename(bundle) },
-    { from: `${bundle}.LEGAL.txt`, to: `${basename(bundle)}.LEGAL.txt` },
+    ...filesOf(program).map((file) => ({ from: join(root, 'dist', file), to: file })),
     { from: join(root, 'LICENSE'), to: 'LICENSE' },
     ...installed.map((file) => ({ from: join(modules, file), to: join('node_modules', file) })),
   ]

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { buildOptions, root } from '../../scripts/build.ts'
+import { fileOptions, root } from '../../scripts/build.ts'
 import { connect, type Kube } from '../support/kube.ts'
 import { type BenchContext, memoryOf, settledMemory } from './harness.ts'
 
@@ -35,9 +35,7 @@ async function bundle(): Promise<string> {
   const outfile = 'dist/bench-api.js'
   const { build } = await import('esbuild')
   await build({
-    ...buildOptions('cloudcore'),
-    entryPoints: ['test/support/api-process.ts'],
-    outfile,
+    ...fileOptions('test/support/api-process.ts', outfile),
     write: true,
     sourcemap: false,
   })

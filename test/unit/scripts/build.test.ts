@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { must } from '@kedge/shared/must'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { build, bundlePath, metaOf, programs, root } from '../../../scripts/build.ts'
 
@@ -32,6 +33,23 @@ describe.each(programs)('the bundle of %s', (name) => {
 test('the bundle of edgecore is free of the Kubernetes client', () => {
   const heavy = ['@kubernetes/client-node', 'undici', '@peculiar/x509']
   expect(inputs('edgecore').filter((path) => heavy.some((name) => path.includes(`node_modules/${name}/`)))).toEqual([])
+})
+
+test('edgecore, while it has no use for them, loads no gRPC, no Modbus, no YAML and no metrics', () => {
+  const { inputs, outputs } = metaOf('edgecore')
+  const program = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === 'edgecore/edgecore.ts')?.[0]
+  const loaded = new Set<string>()
+  const load = (path: string) => {
+    if (loaded.has(path)) return
+    loaded.add(path)
+    for (const each of outputs[path]?.imports ?? []) if (each.kind === 'import-statement') load(each.path)
+  }
+  load(must(program, 'the file of edgecore.ts'))
+  const from = (name: string) => (path: string) => path.includes(`node_modules/${name}/`)
+  const packages = ['@grpc/grpc-js', 'modbus-serial', 'yaml', 'prom-client']
+  const eager = [...loaded].flatMap((path) => Object.keys(outputs[path]?.inputs ?? {}))
+  expect(packages.filter((name) => !Object.keys(inputs).some(from(name)))).toEqual([])
+  expect(packages.filter((name) => eager.some(from(name)))).toEqual([])
 })
 
 function inputs(name: (typeof programs)[number]): string[] {
