@@ -187,6 +187,7 @@ async function startParts({ settings, clock, random, log, store, before }: Parts
       log.info({}, 'taking up what could not be written')
       status.again()
       pods.wake([])
+      cloud?.again()
       devices.wake([]).catch((error: unknown) => log.error({ reason: explain(error) }, 'devices not applied'))
     })
     await tellDamage({ store, outbox, clock, nodeName: settings.nodeName })
@@ -227,6 +228,8 @@ export interface Cloud extends Service {
   readonly budget: LinkBudget | undefined
   readonly inSync: boolean
   start(): void
+  /** Asks and says once more what was under way, where there is a link: what came meanwhile could not be kept. */
+  again(): void
 }
 
 /** The link with its two users: the conversation about what this node holds, and the drain of its reports. */
@@ -328,6 +331,9 @@ function openCloud({
       return conversation.inSync
     },
     start: () => link.start(),
+    again: () => {
+      if (link.up) begin()
+    },
     stop: async () => {
       clearInterval(timer)
       await link.stop()
