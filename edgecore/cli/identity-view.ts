@@ -6,14 +6,17 @@ import { termOf } from '../identity/identity.ts'
 import { findIdentity } from '../identity/keep.ts'
 import { readRefusal } from '../identity/last-refusal.ts'
 import { renewAt } from '../identity/renewal.ts'
+import { noIdentity } from '../identity/settle.ts'
 import type { Item } from './views.ts'
 
 /**
  * `edgecore get identity`: who this board is, without its key and its secret, and what to do when its certificate is not
- * good; undefined for a board that has not joined. `now`: milliseconds since the epoch.
+ * good; undefined for a board that has not joined. `now`: milliseconds since the epoch. Throws a UserError where the files of
+ * an identity do not hold together.
  */
 export function identityItem(data: string, now: number): { item: Item; note: string } | undefined {
-  const { identity, path } = findIdentity(data)
+  const { identity, path, faults } = findIdentity(data)
+  if (identity === undefined && faults.length > 0) throw noIdentity(faults)
   if (identity === undefined) return undefined
   const { node, cloud, broker, generation, renew } = identity
   const term = termOf(identity)

@@ -18,9 +18,16 @@ export interface Given {
 export function settledNode<T extends Given>(given: T): T & { nodeName: string } {
   const { identity, faults } = findIdentity(given.data)
   if (identity === undefined && faults.length > 0) {
-    throw new UserError(`no identity holds together: ${faults.join('; ')}; join this board again (edgecore join)`)
+    throw noIdentity(faults)
   }
   return { ...given, nodeName: nameOf(given, identity), cloud: given.cloud ?? identity?.broker ?? identity?.cloud }
+}
+
+/** There are files of an identity, and none of them is whole. */
+export function noIdentity(faults: readonly string[]): UserError {
+  const todo =
+    'make a token for its name (cloudcore token create --node NAME) and join this board again (edgecore join)'
+  return new UserError(`no identity holds together: ${faults.join('; ')}; ${todo}`)
 }
 
 /** `--node-name` as given, else that of the identity, else the host name. Throws a `UserError` that says what is wrong. */

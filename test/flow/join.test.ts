@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
 import { tokenCommand } from '@kedge/cloudcore/cli/token'
+import { get } from '@kedge/edgecore/cli/get'
 import { ask } from '@kedge/edgecore/identity/ask'
 import { csrFor } from '@kedge/edgecore/identity/csr'
 import { leafOf } from '@kedge/edgecore/identity/identity'
@@ -117,6 +118,19 @@ describe('edgecore join', () => {
     const error = await faultOf(board('edge-8').join(args.slice(0, 3)))
     expect(error).toMatchObject({ message: expect.stringMatching(/for node edge-7.*--node-name/) })
     expect(await board('edge-7').join(args.slice(0, 3))).toContain('edge-7 now')
+  })
+
+  test('again helps a board whose identity is damaged, which says so until then', async () => {
+    const edge = board('edge-14')
+    await edge.join(await cloud.token())
+    const file = joinPath(edge.data, 'identity.pem')
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/.{40}\n-----END PRIVATE/, '-----END PRIVATE'))
+    expect(() => settledNode({ data: edge.data })).toThrow(/cut off or was changed; make a token for its name/)
+    const looking = get(['identity', '--data', edge.data], { env: {}, now: Date.now() })
+    await expect(looking).rejects.toThrow(/identity.pem: it is cut off or was changed/)
+    await expect(edge.join(await cloud.token())).rejects.toThrow(/cloudcore token create --node edge-14/)
+    expect(await edge.join(await cloud.token('--node', 'edge-14'))).toContain('edge-14 now')
+    expect(settledNode({ data: edge.data })).toMatchObject({ nodeName: 'edge-14' })
   })
 
   test('takes the token from a file', async () => {

@@ -15,7 +15,7 @@ import {
   noon,
   server,
 } from '../../../support/certificates.ts'
-import { commonName, nodeName, organization, p256 } from '../../../support/csr.ts'
+import { commonName, extensions, nodeName, organization, p256 } from '../../../support/csr.ts'
 import { nodeUsage } from '../../../support/identities.ts'
 
 const old = holder('old')
@@ -69,10 +69,39 @@ describe('a chain', () => {
     ['made for a server', { extensions: server(host) }, 'wrong-use', 'is not made for a TLS client'],
     ['made for nothing', {}, 'wrong-use', 'is not made for a TLS client'],
     ['an authority', { extensions: [...nodeUsage.slice(1), ...authority()] }, 'wrong-use', 'key'],
+    [
+      'an authority that may sign',
+      { extensions: [...nodeUsage, ...authority().slice(0, 1)] },
+      'wrong-use',
+      "authority's",
+    ],
     ['not valid yet', { from: noon + 1000, extensions: nodeUsage }, 'not-yet-valid', 'begins at 2026-06-01T12:00:01Z'],
   ])('whose leaf is %s is refused', (_name, wish, fault, reason) => {
     const verdict = judge([makeCertificate({ holder: node, issuer: old, ...wish })])
     expect(verdict).toMatchObject({ ok: false, fault, reason: expect.stringContaining(reason) })
+  })
+
+  const [one, two] = [holder('one'), holder('two')]
+  const byTwo = makeCertificate({ holder: node, issuer: two, extensions: nodeUsage })
+  const below = (issuer: Holder, extensions?: Buffer[]) =>
+    makeCertificate({ holder: two, issuer, ...(extensions && { extensions }) })
+  test.each([
+    ['is no authority, and says nothing of it', [below(old)], 'is no authority'],
+    ['is no authority, whatever it may sign', [below(old, [extensions.keyUsage(0x04)])], 'is no authority'],
+    [
+      'stands below one that may have none below it',
+      [below(one, authority()), makeCertificate({ holder: one, issuer: old, extensions: authority(0) })],
+      'no more than 0 authorities below it',
+    ],
+  ])('is worth nothing where one in it %s', (_name, others, reason) => {
+    const verdict = judge([byTwo, ...others, root])
+    expect(verdict).toMatchObject({ ok: false, fault: 'untrusted', reason: expect.stringContaining(reason) })
+  })
+
+  test('is worth nothing where the issuer that is named is not the one that has signed', () => {
+    const misnamed: Holder = { ...old, subject: holder('somebody').subject }
+    const leaf = makeCertificate({ holder: node, issuer: misnamed, extensions: nodeUsage })
+    expect(judge([leaf, root])).toMatchObject({ ok: false, fault: 'untrusted' })
   })
 
   test('of many certificates costs a bounded number of checks', () => {
@@ -159,6 +188,7 @@ describe('the node of a certificate', () => {
   test.each([
     [[[commonName, 'system:node:edge-1']]],
     [[...nodeName('edge-1'), [organization, 'system:masters']]],
+    [[...nodeName('edge-1'), ['2.5.4.11', 'a unit']]],
     [[...nodeName('edge-1'), [commonName, 'system:node:edge-2']]],
     [nodeName('Edge_1')],
     [nodeName('edge-1\nCN=system:node:edge-2')],
