@@ -47,7 +47,7 @@ function answer<T extends Table>(program: Program<T>, flags: Flags): string | un
 
 async function readConfig(table: Table, path: string, read: Around['read']): Promise<Source> {
   // Loaded only where there is a file: memory counts at the edge.
-  const { parse } = await import('yaml')
+  const { parse } = await import('./yaml.ts')
   try {
     // Every scalar stays the text that it is: a node named 007 is no number, and a type of ours reads the text.
     return fromFile(table, parse(read(path), { schema: 'failsafe' }), path)

@@ -61,7 +61,7 @@ export function metricsText(metrics: readonly (Metric | HistogramMetric)[]): () 
 }
 
 async function register(metrics: readonly (Metric | HistogramMetric)[]): Promise<{ metrics(): Promise<string> }> {
-  const { collectDefaultMetrics, Counter, Gauge, Registry } = await import('prom-client')
+  const { collectDefaultMetrics, Counter, Gauge, Registry } = await import('./prometheus.ts')
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   for (const metric of metrics) {

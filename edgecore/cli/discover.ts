@@ -71,6 +71,6 @@ async function written(proposals: readonly Proposal[], output: string): Promise<
   }
   const objects = manifestsOf(proposals)
   if (output === 'json') return `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }, null, 2)}\n`
-  const { stringify } = await import('yaml')
+  const { stringify } = await import('@kedge/shared/yaml')
   return objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n')
 }

@@ -148,6 +148,6 @@ function namespaced(view: ViewName, namespace: string | undefined): string {
 
 async function yaml(content: unknown): Promise<string> {
   // Loaded only here: edgecore itself does without while it runs.
-  const { stringify } = await import('yaml')
+  const { stringify } = await import('@kedge/shared/yaml')
   return stringify(content, { lineWidth: 0 })
 }

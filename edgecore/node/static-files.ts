@@ -62,7 +62,7 @@ function podsOf(documents: readonly unknown[], nodeName: string): StaticFile['po
 async function documentsOf(name: string, text: string): Promise<unknown[]> {
   if (name.endsWith('.json')) return [JSON.parse(text)]
   // Loaded only where there is such a file: memory counts here.
-  const { parseAllDocuments } = await import('yaml')
+  const { parseAllDocuments } = await import('@kedge/shared/yaml')
   const documents = parseAllDocuments(text)
   if (!Array.isArray(documents)) return []
   return documents.flatMap((document) => {
