@@ -195,22 +195,25 @@ describe.skipIf(reason !== undefined)(`pods through outages (${reason ?? 'as roo
     'a full disk: what runs runs on, what ends meanwhile is started when there is room',
     async () => {
       const net = await running('net')
-      const web = await running('web')
+      await fleet.api.create(podOf('ends'))
+      const ends = await running('ends')
       const pid = edge().edge.pid
       const netPid = containerd.pidOf(net.id)
-      const webPid = containerd.pidOf(web.id)
+      const endsPid = containerd.pidOf(ends.id)
       containerd.disk?.fill()
-      process.kill(webPid, 'SIGKILL')
+      process.kill(endsPid, 'SIGKILL')
+      await fleet.api.create(podOf('squeezed'))
       await until(() =>
         edge().log.some(({ msg, reason: why }) => msg === 'pod step failed' && /no space/.test(`${why}`)),
       )
       process.kill(netPid, 0)
       containerd.disk?.clear()
+      await running('squeezed')
       const again = await until(async () => {
-        const now = await running('web')
-        return now.id !== web.id && now
+        const now = await running('ends')
+        return now.id !== ends.id && now
       })
-      expect(again.restartCount).toBeGreaterThan(web.restartCount)
+      expect(again.restartCount).toBeGreaterThan(ends.restartCount)
       expect(await atTheApi('net')).toEqual(net)
       expect(edge().edge.pid).toBe(pid)
       process.kill(pid ?? 0, 0)
