@@ -2,8 +2,7 @@ import type { webcrypto } from 'node:crypto'
 
 /** Loaded only when there is something to sign or to judge. */
 export async function loadX509() {
-  await import('reflect-metadata')
-  return import('@peculiar/x509')
+  return (await import('./x509-library.ts')).x509
 }
 
 /** What our own authorities sign with. */
