@@ -20,9 +20,6 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 export const programs = ['cloudcore', 'edgecore'] as const
 export type ProgramName = (typeof programs)[number]
 
-/** The file of a program that runs first. */
-const doors: Record<ProgramName, string> = { cloudcore: 'cloudcore/main.ts', edgecore: 'edgecore/boot.ts' }
-
 /** The bundle of a program: `node dist/edgecore.js`. */
 export function bundlePath(name: ProgramName): string {
   return join(root, 'dist', `${name}.js`)
@@ -72,12 +69,14 @@ export function fileOptions(entry: string, outfile: string): BuildOptions & { me
 }
 
 /**
- * How esbuild makes a program: `dist/edgecore.js`, and beside it in `dist/edgecore/` one file for each part that is
- * loaded when it is needed. What is not needed takes no memory.
+ * How esbuild makes a program. edgecore is `dist/edgecore.js`, and beside it in `dist/edgecore/` one file for each part that
+ * is loaded when it is needed: what is not needed takes no memory. What such a part loads with `await import` is a module
+ * of ours, for a library in CommonJS would come without its names. cloudcore needs nearly all of itself.
  */
 export function buildOptions(name: ProgramName): BuildOptions & { metafile: true; write: false } {
-  const out = { outdir: 'dist', splitting: true, chunkNames: `${name}/[name]-[hash]` }
-  return { ...common(), entryPoints: [{ in: doors[name], out: name }], ...out }
+  if (name === 'cloudcore') return fileOptions('cloudcore/main.ts', 'dist/cloudcore.js')
+  const out = { outdir: 'dist', splitting: true, chunkNames: 'edgecore/[name]-[hash]' }
+  return { ...common(), entryPoints: [{ in: 'edgecore/boot.ts', out: name }], ...out }
 }
 
 /** The version that is built. */
