@@ -52,7 +52,7 @@ export async function drill(argv: readonly string[], { env, write, signal }: Dri
   const rows = new Map<string, string[]>()
   let ok: boolean | undefined
   for await (const event of events(data, { dryRun, timeoutMs }, signal)) {
-    for (const line of told(event, rows, dryRun)) write(`${line}\n`)
+    for (const line of told(event, rows, { dryRun, timeoutMs })) write(`${line}\n`)
     if (event.is === 'done') ok = event.ok
   }
   if (rows.size > 0) write(table(['POD', 'RESULT', 'AFTER', 'WHY'], [...rows.values()]))
@@ -61,7 +61,12 @@ export async function drill(argv: readonly string[], { env, write, signal }: Dri
   return ok ? 0 : 1
 }
 
-async function* events(data: string, wish: unknown, signal: AbortSignal): AsyncGenerator<DrillEvent> {
+interface Wish {
+  dryRun: boolean
+  timeoutMs: number
+}
+
+async function* events(data: string, wish: Wish, signal: AbortSignal): AsyncGenerator<DrillEvent> {
   let rest = ''
   for await (const text of stream(data, '/drill', signal, wish)) {
     const lines = (rest + text).split('\n')
@@ -71,7 +76,7 @@ async function* events(data: string, wish: unknown, signal: AbortSignal): AsyncG
 }
 
 /** What is said of an event at once; what becomes of each pod is noted in its row. */
-function told(event: DrillEvent, rows: Map<string, string[]>, dryRun: boolean): string[] {
+function told(event: DrillEvent, rows: Map<string, string[]>, { dryRun, timeoutMs }: Wish): string[] {
   switch (event.is) {
     case 'plan': {
       for (const { pod, skipped } of event.pods)
@@ -82,8 +87,11 @@ function told(event: DrillEvent, rows: Map<string, string[]>, dryRun: boolean): 
     }
     case 'alone':
       return [event.linked ? 'The link is down and no registry is asked.' : 'No registry is asked.']
-    case 'down':
-      return [`All is down after ${seconds(event.ms)}.`]
+    case 'down': {
+      const pods = event.pods === 1 ? '1 pod comes' : `${event.pods} pods come`
+      const down = `All is down after ${seconds(event.ms)}.`
+      return [event.pods === 0 ? down : `${down} Waiting until ${pods} back, at most ${formatDuration(timeoutMs)}.`]
+    }
     case 'back':
       rows.set(event.pod, [event.pod, 'back', seconds(event.ms), ''])
       return []

@@ -113,7 +113,8 @@ function candidatesOf({ objects, statuses }: DrillParts): Candidate[] {
     const { namespace = 'default', name, deletionTimestamp } = content.metadata
     const pod = `${namespace}/${name}`
     const policy = asObject(content.spec).restartPolicy ?? 'Always'
-    const phase = statuses.get(pod)?.status.phase ?? 'Pending'
+    const status = statuses.get(pod)?.status ?? {}
+    const { phase = 'Pending' } = status
     const skipped =
       refused !== null
         ? `refused: ${refused}`
@@ -123,7 +124,10 @@ function candidatesOf({ objects, statuses }: DrillParts): Candidate[] {
             ? `it does not run (${phase})`
             : policy !== 'Always'
               ? `restartPolicy ${policy}: it would not be started again`
-              : undefined
+              : // What is not well before cannot show by being unwell that the drill has failed.
+                isReady(status)
+                ? undefined
+                : `it is not ready before: ${whyNot(status)}`
     return { name: { namespace, name }, pod, content, ...(skipped !== undefined && { skipped }) }
   })
 }
@@ -165,8 +169,13 @@ function isBack(
   if (sandbox === undefined) return false
   const wanted = asArray(content.spec?.containers).map((one) => asObject(one).name)
   const runs = wanted.every((each) => sandbox.containers.some((one) => one.name === each && isRunning(one)))
-  const conditions = asArray(statuses.get(pod)?.status.conditions).map(asObject)
-  return runs && conditions.some(({ type, status }) => type === 'Ready' && status === 'True')
+  return runs && isReady(statuses.get(pod)?.status ?? {})
+}
+
+function isReady({ conditions }: Record<string, unknown>): boolean {
+  return asArray(conditions)
+    .map(asObject)
+    .some(({ type, status }) => type === 'Ready' && status === 'True')
 }
 
 /** What the pod's status says of why it is not ready. */

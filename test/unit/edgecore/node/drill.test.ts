@@ -69,6 +69,25 @@ test('a dry run touches nothing', async () => {
   expect([await sandboxes(), linked]).toEqual([before, []])
 })
 
+test('what is not well before is left alone, and told why', async () => {
+  await node.put(
+    always('well'),
+    pod('ill', { annotations: simulate({ containers: { web: { exitAfter: '1s', exitCode: 1 } } }) }),
+  )
+  await node.pass(2000)
+  await node.pass(2000)
+  const [plan] = await drilled({ dryRun: true })
+  expect(plan).toMatchObject({
+    pods: [
+      {
+        pod: 'default/ill',
+        skipped: expect.stringContaining('it is not ready before: container web: CrashLoopBackOff'),
+      },
+      { pod: 'default/well' },
+    ],
+  })
+})
+
 test('there is one drill at a time', async () => {
   const parts = { ...node.parts, control, statuses: new PodStatuses(node.parts.store.db), monotonic: () => 0 }
   const drills = drillsOf(() => ({
