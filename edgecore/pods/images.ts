@@ -19,6 +19,8 @@ type Failed = { is: 'failed'; message: string; failedAt: number; dueAt: number; 
 
 const firstWait = 10_000
 const longestWait = 300_000
+/** What was found out of so many images is remembered; of who comes and goes for years, the last. */
+const mostKnown = 500
 const notAsked = 'no registry is asked during a drill'
 
 /**
@@ -79,9 +81,18 @@ export class Images {
     const pulling: Pulling = { is: 'pulling', waiting: new Set([done]) }
     this.#known.set(image, pulling)
     void this.#pull(image, by, before?.is === 'failed' ? before.tries : 0).then((after) => {
-      this.#known.set(image, after)
+      this.#remember(image, after)
       for (const waiting of pulling.waiting) waiting()
     })
+  }
+
+  #remember(image: string, known: Known): void {
+    this.#known.delete(image)
+    this.#known.set(image, known)
+    for (const [oldest, { is }] of this.#known) {
+      if (this.#known.size <= mostKnown) break
+      if (is !== 'pulling') this.#known.delete(oldest)
+    }
   }
 
   async #pull(image: string, { pod, credentials }: Asking, failures: number): Promise<Known> {
