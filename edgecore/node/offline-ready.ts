@@ -9,6 +9,8 @@ export interface PodNeeds {
   images: readonly string[]
   /** ConfigMaps and Secrets, or keys of them, that it cannot do without and this node does not hold. */
   missing: readonly { kind: 'ConfigMap' | 'Secret'; name: string }[]
+  /** It has a network of its own, which the engine has to make. */
+  network?: boolean
 }
 
 /** What decides whether this node comes back by itself. */
@@ -16,6 +18,8 @@ export interface OfflineFacts {
   pods: readonly PodNeeds[]
   /** Why the engine does not work, if it does not. */
   runtimeFault?: string
+  /** Why the engine makes no networks for pods, if it does not. */
+  networkFault?: string
   /** Why the database takes no write, if it does not. */
   storageFault?: string
   /** The file system of the node's data is nearly full. */
@@ -34,6 +38,7 @@ export type UnreadyReason =
   | 'StoreFault'
   | 'DiskFull'
   | 'RuntimeNotReady'
+  | 'NetworkNotReady'
   | 'ImageMissing'
   | 'SecretMissing'
   | 'ConfigMapMissing'
@@ -58,6 +63,11 @@ export function unreadiness(facts: OfflineFacts): Unready[] {
   if (storageFault !== undefined) found.push(node('StoreFault', `the database takes no write: ${storageFault}`))
   if (facts.diskFull) found.push(node('DiskFull', "the disk of the node's data is nearly full"))
   if (runtimeFault !== undefined) found.push(node('RuntimeNotReady', `the engine does not run pods: ${runtimeFault}`))
+  const { networkFault } = facts
+  if (networkFault !== undefined) {
+    const network = ({ network }: PodNeeds) => (network ? [`(${networkFault})`] : [])
+    found.push(...ofPods('NetworkNotReady', 'no network for pods', pods, network))
+  }
   found.push(...ofPods('ImageMissing', 'not on this node: image', pods, ({ images }) => images))
   for (const kind of ['Secret', 'ConfigMap'] as const) {
     const names = ({ missing }: PodNeeds) => missing.filter((one) => one.kind === kind).map(({ name }) => name)

@@ -110,7 +110,8 @@ async function factsOf({ objects, statuses, runtime, circumstances, autonomyMs, 
     return over || refused !== null ? [] : [needsOf(content, images, objects)]
   })
   const facts: OfflineFacts = { pods, ...circumstances(), autonomyMs, now: clock.now() }
-  return health.runtime.ok ? facts : { ...facts, runtimeFault: health.runtime.message }
+  if (!health.runtime.ok) return { ...facts, runtimeFault: health.runtime.message }
+  return health.network.ok ? facts : { ...facts, networkFault: health.network.message }
 }
 
 function needsOf(
@@ -122,6 +123,7 @@ function needsOf(
   const pod = `${namespace}/${name}`
   return {
     pod,
+    network: content.spec?.hostNetwork !== true,
     images: images === undefined ? [] : imagesOf(content).filter((image) => idsOf([image], images).size === 0),
     missing: podRefsInDetail(content).flatMap((ref) => {
       if (ref.optional) return []

@@ -40,11 +40,20 @@ test.each([
   ['DiskFull', { diskFull: true }, 'nearly full'],
   ['StoreFault', { storageFault: 'no space left' }, 'the database takes no write: no space left'],
   ['RuntimeNotReady', { runtimeFault: 'no answer' }, 'the engine does not run pods: no answer'],
+  [
+    'NetworkNotReady',
+    { networkFault: 'cni plugin not initialized', pods: [needs('a', { network: true }), needs('b')] },
+    'no network for pods (cni plugin not initialized), needed by pod default/a',
+  ],
   ['ClockUntrusted', { clockFault: 'the clock is behind' }, 'the clock is behind'],
 ])('%s', (reason, over, message) => {
   const condition = offlineReady(facts(over))
   expect(condition).toMatchObject({ type: 'OfflineReady', status: 'False', reason })
   expect(condition.message).toContain(message)
+})
+
+test('a network that nobody needs is not missed', () => {
+  expect(offlineReady(facts({ networkFault: 'no CNI' }))).toMatchObject({ status: 'True' })
 })
 
 test('of several the gravest gives the reason, and all are told', () => {
