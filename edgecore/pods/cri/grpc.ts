@@ -97,7 +97,7 @@ export class GrpcChannel {
       follow(stream, { path, deadlineMs, on })
       return stream
     } catch (cause) {
-      on.end(new GrpcError(codes.unavailable, explain(cause), { cause }))
+      on.end(new GrpcError(codes.unavailable, explain(cause)))
       return undefined
     }
   }
@@ -168,7 +168,7 @@ function follow(stream: ClientHttp2Stream, { path, deadlineMs, on }: Following):
       fail(codes.unavailable, `${path}: ${explain(error)}`)
     }
   })
-  stream.on('error', (error) => finish(failure ?? new GrpcError(codes.unavailable, reasonOf(error), { cause: error })))
+  stream.on('error', (error) => finish(failure ?? new GrpcError(codes.unavailable, reasonOf(error))))
   stream.on('close', () => finish(failure ?? errorOf(status, path)))
 }
 
