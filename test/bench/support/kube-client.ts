@@ -46,6 +46,10 @@ export class KubeClient {
     return this.#write('PATCH', path, patch, patchTypes[type])
   }
 
+  async remove(path: string): Promise<Written> {
+    return this.#write('DELETE', path, {})
+  }
+
   async get(path: string): Promise<KubeObject> {
     return JSON.parse(await bodyOf(await this.#send('GET', path))) as KubeObject
   }

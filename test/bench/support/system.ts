@@ -102,6 +102,7 @@ export class Edge extends Program {
       'dmi-socket': dmiSocket,
       runtime: 'simulated',
       cloud,
+      'cloud-plain': true,
       ...settings,
     })
     this.dmiSocket = dmiSocket
