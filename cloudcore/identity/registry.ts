@@ -50,7 +50,8 @@ const tries = 8
  * Tokens and identities, which are Secrets in the namespace of cloudcore, kept in memory by a watch.
  *
  * Invariants:
- * - A change is decided on the very copy that it is written over: Kubernetes refuses it where another was faster.
+ * - A change is decided on the very copy that it is written over: Kubernetes refuses it where another was faster. Those of
+ *   one Secret go one after the other: a thousand boards with one token do not outrun each other.
  * - What was written is what is read from then on, also before the watch tells of it.
  * - A record that cannot be read counts as locked, never as absent: an edit that went wrong lets nobody in.
  */
@@ -61,6 +62,8 @@ export class Registry implements Service {
   readonly #secrets = new Map<string, KubeObject>()
   readonly #listeners: Listeners<string>
   readonly #loop: WatchLoop
+  /** The last change of each Secret that is under way. */
+  readonly #changing = new Map<string, Promise<unknown>>()
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -134,8 +137,20 @@ export class Registry implements Service {
     return this.#change(identities, node, (record) => change(record))
   }
 
-  async #change<T, R>(kind: Kind<T>, id: string, change: Change<T, R>): Promise<Changed<T, R>> {
+  #change<T, R>(kind: Kind<T>, id: string, change: Change<T, R>): Promise<Changed<T, R>> {
     const name = kind.nameOf(id)
+    const before = this.#changing.get(name) ?? Promise.resolve()
+    const turn = before.then(() => this.#changeNow(kind, name, change))
+    const over = turn
+      .catch(() => {})
+      .then(() => {
+        if (this.#changing.get(name) === over) this.#changing.delete(name)
+      })
+    this.#changing.set(name, over)
+    return turn
+  }
+
+  async #changeNow<T, R>(kind: Kind<T>, name: string, change: Change<T, R>): Promise<Changed<T, R>> {
     for (let attempt = 0; attempt < tries; attempt++) {
       const secret = this.#secrets.get(name)
       const read = secret && kind.read(secret)

@@ -20,6 +20,10 @@ export interface CertificateWish {
   extensions?: readonly Buffer[]
   /** Signs with another key than the issuer's. */
   forged?: boolean
+  /** As it stands in the certificate: 2, which means version 3, unless given. */
+  version?: number
+  /** Signs with SHA-1. */
+  sha1?: boolean
 }
 
 export const day = 24 * 3600 * 1000
@@ -41,10 +45,10 @@ export function makeCertificate({
   to = noon + day,
   ...rest
 }: CertificateWish) {
-  const algorithm = element(tags.sequence, oid('1.2.840.10045.4.3.2'))
+  const algorithm = element(tags.sequence, oid(rest.sha1 ? '1.2.840.10045.4.1' : '1.2.840.10045.4.3.2'))
   const tbs = element(
     tags.sequence,
-    element(0xa0, element(tags.integer, Buffer.of(2))),
+    element(0xa0, element(tags.integer, Buffer.of(rest.version ?? 2))),
     element(tags.integer, Buffer.from((serials++).toString(16), 'hex')),
     algorithm,
     nameOf(issuer),
@@ -54,7 +58,7 @@ export function makeCertificate({
     ...(rest.extensions === undefined ? [] : [element(0xa3, element(tags.sequence, ...rest.extensions))]),
   )
   const { privateKey } = rest.forged ? spareKeys : issuer.keys
-  const signature = sign('sha256', tbs, privateKey)
+  const signature = sign(rest.sha1 ? 'sha1' : 'sha256', tbs, privateKey)
   return element(tags.sequence, tbs, algorithm, element(tags.bitString, Buffer.of(0), signature))
 }
 

@@ -1,12 +1,16 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { connect, createServer, type TLSSocket } from 'node:tls'
 import { readCertificate, readCertificates, trustName } from '@kedge/shared/identity/certificate'
+import { element, tags } from '@kedge/shared/identity/der'
 import { presentedBy } from '@kedge/shared/identity/presented'
 import { pinOf } from '@kedge/shared/identity/token'
 import { nodeOf, verifyChain, verifyPinned } from '@kedge/shared/identity/verify'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
   authority,
+  type CertificateWish,
   certificatePem,
+  critical,
   day,
   type Holder,
   holder,
@@ -15,7 +19,7 @@ import {
   noon,
   server,
 } from '../../../support/certificates.ts'
-import { commonName, extensions, nodeName, organization, p256 } from '../../../support/csr.ts'
+import { clientAuth, commonName, extension, extensions, nodeName, organization, p256 } from '../../../support/csr.ts'
 import { nodeUsage } from '../../../support/identities.ts'
 
 const old = holder('old')
@@ -207,6 +211,39 @@ describe('the node of a certificate', () => {
     ],
   ] as [string, string][][][])('is nobody for %j', (subject) => {
     expect(of(subject)).toBeUndefined()
+  })
+})
+
+describe('a certificate is unfit', () => {
+  const curve = (namedCurve: string) => ({ holder: { ...node, keys: generateKeyPairSync('ec', { namedCurve }) } })
+  const bits = (modulusLength: number) => ({ holder: { ...node, keys: generateKeyPairSync('rsa', { modulusLength }) } })
+  const constraints = element(
+    tags.sequence,
+    element(0xa0, element(tags.sequence, element(0x82, Buffer.from('a.example')))),
+  )
+  test.each<[string, Partial<CertificateWish>, string]>([
+    [
+      'with a critical extension that nobody knows',
+      { extensions: [critical('1.2.3.4', element(tags.null))] },
+      '1.2.3.4',
+    ],
+    ['with name constraints', { extensions: [extension('2.5.29.30', constraints)] }, 'name constraints'],
+    ['with an extension twice', { extensions: [extensions.uses(clientAuth)] }, 'twice'],
+    ['with a short RSA key', bits(1024), 'RSA key below 2048'],
+    ['with a curve of elsewhere', curve('secp256k1'), 'secp256k1'],
+    ['signed over SHA-1', { sha1: true }, 'signed in a way'],
+    ['of version 2', { version: 1 }, 'version 3'],
+  ])('%s', (_name, { extensions: more = [], ...wish }, reason) => {
+    const leaf = makeCertificate({ holder: node, issuer: old, ...wish, extensions: [...nodeUsage, ...more] })
+    expect(readCertificate(leaf).unfit).toContain(reason)
+    expect(judge([leaf])).toMatchObject({ ok: false })
+  })
+
+  test('in none of these ways where it is as cloudcore makes it, with any key that is strong enough', () => {
+    for (const wish of [{ holder: node }, curve('P-384'), bits(2048)]) {
+      const leaf = makeCertificate({ issuer: old, ...wish, extensions: nodeUsage })
+      expect(judge([leaf])).toMatchObject({ ok: true })
+    }
   })
 })
 
