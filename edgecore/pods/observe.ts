@@ -5,6 +5,7 @@ import { type Admission, isRejection, type Rejection } from './admission.ts'
 import type { PodCare } from './care.ts'
 import { setUp } from './container-setup.ts'
 import type { Capacity } from './field-refs.ts'
+import { isOnHold } from './hold-upgrade.ts'
 import type { Images } from './images.ts'
 import { lastWordsOf } from './last-words.ts'
 import type { Lookup } from './lookup.ts'
@@ -84,13 +85,15 @@ export async function observe(observer: Observer, subject: Subject): Promise<Loo
   const startedAt = previous === undefined ? now() : corrected(Date.parse(previous.startTime))
   const unsupported = spec?.unsupported ?? []
   const lastWords = observer.real && spec ? await lastWordsOf(observer, spec, seen) : new Map<string, string>()
+  const onHold = wanted !== undefined && content !== undefined && isOnHold(content, { uid: wanted.uid, seen, previous })
   care?.attend(wanted, seen, previous)
   return {
     situation: {
       ...(wanted && { wanted }),
       ...(ended && { ended }),
       ...(rejection && { rejection }),
-      ...(observer.held?.(name) && { held: true }),
+      ...((onHold || observer.held?.(name)) && { held: true }),
+      ...(onHold && { onHold }),
       ...(deadlineMs !== undefined && { expiresAt: startedAt + deadlineMs }),
       ...{ seen, images, volumes, unconfigured: missing, failures, lastWords, unsupported, now: now() },
       ...(care?.facts() ?? untended),

@@ -22,6 +22,8 @@ export interface Situation {
   rejection?: Rejection
   /** It is taken down, and brought up again once it is no longer held. */
   held?: boolean
+  /** It is held because it asked for that, and has not begun. */
+  onHold?: boolean
   /** When the pod's `activeDeadlineSeconds` are over, in ms since the epoch. */
   expiresAt?: number
   /** What is known of running containers by looking after them, by their ids; of one that is not here, nothing is wrong. */

@@ -1,6 +1,7 @@
 import { rfc3339 } from '@kedge/shared/clock'
 import type { QosClass } from '@kedge/shared/kubeapi/qos'
 import { type ContainerStatus, containerStatus } from './container-status.ts'
+import { holdMessage } from './hold-upgrade.ts'
 import { letsPass } from './plan.ts'
 import type { Notice } from './runtime.ts'
 import { type Fate, fateOf, isRunning, type Own, ownOf, pastOf, type Situation } from './situation.ts'
@@ -148,6 +149,7 @@ function conditionsOf({ wanted, situation, previous, runtime }: StatusInput, out
     ['PodScheduled', yes()],
   ]
   const { notice } = runtime
+  if (situation.onHold) facts.push(['HeldUpgrade', { status: 'True', reason: 'HeldUpgrade', message: holdMessage }])
   if (notice) facts.push([notice.type, { status: 'True', reason: notice.reason, message: notice.message }])
   return facts.map(([type, fact]) => {
     const old = previous?.conditions.find((condition) => condition.type === type)
