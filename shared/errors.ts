@@ -1,9 +1,12 @@
-/** One line for a person: the message of an error and of each cause below it. */
+/** One line for a person: the message of an error and of each cause below it, of those that say something new. */
 export function explain(error: unknown): string {
   const parts: string[] = []
+  let depth = 0
   for (let at: unknown = error; at !== undefined && at !== null; at = at instanceof Error ? at.cause : undefined) {
-    parts.push(at instanceof Error ? at.message : String(at))
-    if (parts.length === 8) break
+    const said = at instanceof Error ? at.message : String(at)
+    if (!parts.some((part) => part.includes(said))) parts.push(said)
+    depth += 1
+    if (depth === 8) break
   }
   return parts.join(': ')
 }

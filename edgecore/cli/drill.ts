@@ -75,12 +75,15 @@ async function* events(data: string, wish: Wish, signal: AbortSignal): AsyncGene
   }
 }
 
+/** The result of a pod that is neither back nor given up. */
+const pending = '?'
+
 /** What is said of an event at once; what becomes of each pod is noted in its row. */
 function told(event: DrillEvent, rows: Map<string, string[]>, { dryRun, timeoutMs }: Wish): string[] {
   switch (event.is) {
     case 'plan': {
       for (const { pod, skipped } of event.pods)
-        rows.set(pod, [pod, skipped ? 'left alone' : dryRun ? 'would be restarted' : '?', '-', skipped ?? ''])
+        rows.set(pod, [pod, skipped ? 'left alone' : dryRun ? 'would be restarted' : pending, '-', skipped ?? ''])
       const simulated = event.engine === 'simulated' ? ['The engine of this node is simulated: so is this drill.'] : []
       if (event.pods.length === 0) return [...simulated, 'This node has no pods.', ...expected(event)]
       return [...simulated, ...expected(event)]
@@ -99,9 +102,14 @@ function told(event: DrillEvent, rows: Map<string, string[]>, { dryRun, timeoutM
       rows.set(event.pod, [event.pod, 'NOT BACK', '-', event.why])
       return []
     case 'failed':
+      for (const row of rows.values()) if (row[1] === pending) row[1] = 'not known'
       return [`The drill failed: ${event.why}`]
-    case 'done':
-      return dryRun ? [] : [`${event.ok ? 'Everything' : 'Not everything'} came back. This took ${seconds(event.ms)}.`]
+    case 'done': {
+      if (dryRun) return []
+      const known = [...rows.values()].every(([, result]) => result !== 'not known')
+      const outcome = event.ok ? 'Everything came back.' : known ? 'Not everything came back.' : 'Nothing is proven.'
+      return [`${outcome} This took ${seconds(event.ms)}.`]
+    }
   }
 }
 

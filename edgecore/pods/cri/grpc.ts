@@ -97,7 +97,8 @@ export class GrpcChannel {
       follow(stream, { path, deadlineMs, on })
       return stream
     } catch (cause) {
-      on.end(new GrpcError(codes.unavailable, explain(cause)))
+      // With its cause: that may have a name by which others know it.
+      on.end(new GrpcError(codes.unavailable, explain(cause), { cause }))
       return undefined
     }
   }

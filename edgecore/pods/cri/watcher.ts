@@ -73,7 +73,7 @@ export class Watcher {
       const { runtime_name: name, runtime_version: version } = await client.call(methods.version, {})
       if (this.#changed === undefined) return
       const known = this.#engine?.name === name && this.#engine.version === version
-      if (!known || !this.#reachable) log.info({ engine: name, version }, 'container engine up')
+      if (!known || !this.#reachable) log.info({ engine: name, engineVersion: version }, 'container engine up')
       this.#engine = { name, version }
       this.#reachable = true
       this.#everyMs = lookMs
