@@ -150,6 +150,8 @@ function conditionsOf({ wanted, situation, previous, runtime }: StatusInput, out
   ]
   const { notice } = runtime
   if (situation.onHold) facts.push(['HeldUpgrade', { status: 'True', reason: 'HeldUpgrade', message: holdMessage }])
+  // What was said once stays at the API until something else is said.
+  else if (previous?.conditions.some(({ type }) => type === 'HeldUpgrade')) facts.push(['HeldUpgrade', no()])
   if (notice) facts.push([notice.type, { status: 'True', reason: notice.reason, message: notice.message }])
   return facts.map(([type, fact]) => {
     const old = previous?.conditions.find((condition) => condition.type === type)
