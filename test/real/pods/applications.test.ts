@@ -294,6 +294,26 @@ describe.skipIf(reason !== undefined)(
       await until(() => readFileSync(join(path, 'answered'), 'utf8') === 'here')
     })
 
+    test.concurrent('E2E_ES_POD_HOLD_UPGRADE_1, E2E_ES_NODE_HOLD_UPGRADE_2: … pending until unheld', async ({
+      expect,
+    }) => {
+      const hold = 'edge.kubeedge.io/hold-upgrade'
+      const names = ['e2e-hold-a', 'e2e-hold-b']
+      await fleet.api.create(...names.map((name) => app(name, { metadata: { annotations: { [hold]: 'true' } } })))
+      for (const name of names) {
+        const body = await when(name, (one) => conditionOf(one, 'HeldUpgrade')?.status === 'True')
+        expect(body.status).toMatchObject({ phase: 'Pending', containerStatuses: [{ ready: false }] })
+      }
+      // Whoever runs already is not held.
+      await run(app('e2e-hold-c'))
+      await fleet.api.patch('pods/default/e2e-hold-c', { metadata: { annotations: { [hold]: 'true' } } })
+      expect(names.flatMap(atTheEngine)).toEqual([])
+      for (const name of names)
+        await fleet.api.patch(`pods/default/${name}`, { metadata: { annotations: { [hold]: null } } })
+      for (const name of names) expect(conditionOf(await when(name, isReady), 'HeldUpgrade')?.status).toBe('False')
+      expect(containerOf(await when('e2e-hold-c', isReady)).restartCount).toBe(0)
+    })
+
     test.concurrent('Basic StatefulSet test; Delete statefulSet pod multi times', async ({ expect }) => {
       const member = (index: number) => {
         const name = `stateful-${index}`
