@@ -41,10 +41,15 @@ export function reachable(host: string): string {
   return isIP(own) === 6 ? `[${own}]` : own
 }
 
+/** How commands reach the Kubernetes of this cloudcore. */
+export function accessOf({ values, data }: Pick<CloudFound, 'values' | 'data'>) {
+  const kubeconfig = values.standalone ? values.writeKubeconfig : values.kubeconfig
+  return kubeconfig === undefined ? { data } : { kubeconfig }
+}
+
 /** With Kubernetes as this cloudcore has it. */
 export function withIts<T>({ values, data, env }: CloudFound, work: Parameters<typeof withKube<T>>[2]): Promise<T> {
-  const given = values.standalone ? { data } : { kubeconfig: values.kubeconfig }
-  return withKube(given, values.standalone ? {} : env, work)
+  return withKube(accessOf({ values, data }), values.standalone ? {} : env, work)
 }
 
 export async function readKube(found: CloudFound): Promise<KubeFacts> {

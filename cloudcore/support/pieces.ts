@@ -12,7 +12,7 @@ import { version } from '@kedge/shared/version'
 import { nodeCommand } from '../cli/node.ts'
 import { tokenCommand } from '../cli/token.ts'
 import { cloudChecks } from '../doctor/checks.ts'
-import { reachable, withIts } from '../doctor/read.ts'
+import { accessOf, reachable, withIts } from '../doctor/read.ts'
 import { collectionIn } from '../kube/paths.ts'
 import { isEdgeNode } from '../kube/trim.ts'
 import { apiServerDir, type cloudcoreProgram } from '../settings.ts'
@@ -59,10 +59,10 @@ export async function readObjects(found: SupportParts['found']): Promise<Objects
 /** What whoever is asked for help wants to see of a cloudcore. */
 export function cloudPieces(parts: SupportParts): Piece[] {
   const { found, objects, log, now } = parts
-  const { data, pid, values } = found
+  const { pid, values } = found
   const findings = lookAll(cloudChecks(parts))
   const patient = { program: 'cloudcore', version, at: rfc3339(now) }
-  const access = values.standalone ? ['--data', data] : values.kubeconfig ? ['--kubeconfig', values.kubeconfig] : []
+  const access = Object.entries(accessOf(found)).flatMap(([flag, value]) => [`--${flag}`, value])
   const around = { env: values.standalone ? {} : found.env, now, note: () => {} }
   const page = (path: string) => (signal: AbortSignal) => served(values.metricsAddress, path, signal)
   return [
