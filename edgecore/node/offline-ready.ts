@@ -61,7 +61,7 @@ export function unreadiness(facts: OfflineFacts): Unready[] {
   const node = (reason: UnreadyReason, message: string): Unready => ({ reason, message, pods: [] })
   const found: Unready[] = []
   if (storageFault !== undefined) found.push(node('StoreFault', `the database takes no write: ${storageFault}`))
-  if (facts.diskFull) found.push(node('DiskFull', "the disk of the node's data is nearly full"))
+  if (facts.diskFull) found.push(node('DiskFull', "the disk of the node's data, or that of its images, is nearly full"))
   if (runtimeFault !== undefined) found.push(node('RuntimeNotReady', `the engine does not run pods: ${runtimeFault}`))
   const { networkFault } = facts
   if (networkFault !== undefined) {

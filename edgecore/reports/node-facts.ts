@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { readFile, statfs } from 'node:fs/promises'
+import { readFile, stat, statfs } from 'node:fs/promises'
 import {
   availableParallelism,
   freemem,
@@ -15,6 +15,8 @@ export interface NodeFacts {
   cpus: number
   memory: { total: number; available: number }
   disk: { total: number; available: number; inodes: number; inodesFree: number }
+  /** Where the engine keeps its images, if that is another disk. */
+  imageDisk?: { total: number; available: number }
   /** Processes and threads, and how many there can be; undefined where the system does not tell. */
   pids?: { used: number; max: number }
   kernelVersion: string
@@ -53,6 +55,19 @@ export async function readNodeFacts(dataDir: string): Promise<NodeFacts> {
     systemUuid: systemUuid || machineId,
     address: internalIP(),
   }
+}
+
+/** The room where the first of these paths lies, if that is another file system than that of `dataDir`. */
+export async function otherDisk(
+  paths: readonly string[],
+  dataDir: string,
+): Promise<{ total: number; available: number } | undefined> {
+  const [path] = paths
+  if (path === undefined) return undefined
+  const [own, other] = await Promise.all([stat(dataDir), stat(path)])
+  if (own.dev === other.dev) return undefined
+  const { blocks, bavail, bsize } = await statfs(path)
+  return { total: blocks * bsize, available: bavail * bsize }
 }
 
 /** Names this boot of the machine; empty where the system does not tell. */

@@ -90,10 +90,11 @@ export interface Pressures {
 }
 
 /** Where the machine runs short, by kubelet's thresholds. */
-export function pressuresOf({ memory, disk, pids }: NodeFacts): Pressures {
+export function pressuresOf({ memory, disk, imageDisk, pids }: NodeFacts): Pressures {
+  const own = disk.available < 0.1 * disk.total || (disk.inodes > 0 && disk.inodesFree < 0.05 * disk.inodes)
   return {
     memory: memory.available < 100 * 1024 * 1024,
-    disk: disk.available < 0.1 * disk.total || (disk.inodes > 0 && disk.inodesFree < 0.05 * disk.inodes),
+    disk: own || (imageDisk !== undefined && imageDisk.available < 0.15 * imageDisk.total),
     pids: pids !== undefined && pids.max - pids.used < 0.05 * pids.max,
   }
 }

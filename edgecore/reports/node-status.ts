@@ -11,7 +11,7 @@ import { StorageError } from '../store/faults.ts'
 import type { Outbox } from '../store/outbox.ts'
 import { getMeta, type Store, setMeta } from '../store/store.ts'
 import { NodeConditions } from './node-conditions.ts'
-import { type NodeFacts, readNodeFacts } from './node-facts.ts'
+import { type NodeFacts, otherDisk, readNodeFacts } from './node-facts.ts'
 import { nodeImages } from './node-images.ts'
 import { nodeReport, type Pressures, pressuresOf, sameNode } from './node-report.ts'
 
@@ -23,7 +23,7 @@ export interface NodeStatusOptions {
   nodeName: string
   /** Folder of this edgecore's data: its file system is the node's ephemeral storage. */
   dataDir: string
-  runtime: Pick<Runtime, 'name' | 'version' | 'notice' | 'health' | 'images'>
+  runtime: Pick<Runtime, 'name' | 'version' | 'notice' | 'health' | 'images'> & Partial<Pick<Runtime, 'imageFsInfo'>>
   /** What is set aside for the system. */
   reserved?: Amounts | undefined
   /** What the other parts say of the node. */
@@ -81,13 +81,15 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
   const listeners: ((report: NodeReport) => void)[] = []
 
   async function find(): Promise<NodeReport> {
-    const facts = await (options.facts ?? readNodeFacts)(dataDir)
+    const own = await (options.facts ?? readNodeFacts)(dataDir)
     const health = await runtime.health()
     troubled = !health.runtime.ok || !health.network.ok
-    const [engineVersion, images] = await Promise.all([
+    const [imageDisk, engineVersion, images] = await Promise.all([
+      findImageDisk().catch(() => undefined),
       runtime.version().catch(() => undefined),
       runtime.images().then(nodeImages, () => undefined),
     ])
+    const facts = { ...own, ...(imageDisk && { imageDisk }) }
     const { nodeName, reserved } = options
     const { name, notice } = runtime
     const previous = unkept ?? readLast(store)
@@ -101,6 +103,14 @@ export function startNodeStatus(options: NodeStatusOptions): NodeStatus {
       conditions: conditions.now(),
       ...(previous && { previous }),
     })
+  }
+
+  async function findImageDisk(): Promise<NodeFacts['imageDisk']> {
+    const places = (await runtime.imageFsInfo?.()) ?? []
+    return otherDisk(
+      places.map(({ path }) => path),
+      dataDir,
+    )
   }
 
   async function look(): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Health } from '@kedge/edgecore/pods/runtime'
-import { availableOf, type NodeFacts, nodeAddress, osImageOf } from '@kedge/edgecore/reports/node-facts'
+import { availableOf, type NodeFacts, nodeAddress, osImageOf, otherDisk } from '@kedge/edgecore/reports/node-facts'
 import { nodeImages } from '@kedge/edgecore/reports/node-images'
 import { goArch, type NodeStatusInput, nodeReport, pressuresOf, sameNode } from '@kedge/edgecore/reports/node-report'
 import { NodeReport } from '@kedge/shared/reports'
@@ -127,6 +127,13 @@ test('time alone makes no difference, and a condition keeps the time of its last
   expect(conditions(pressed).DiskPressure?.lastTransitionTime).toBe('2026-01-01T00:00:00Z')
 })
 
+test('the disk of the images counts for itself where it is another one', async () => {
+  expect(await otherDisk(['/usr/bin'], '/usr')).toBeUndefined()
+  expect(await otherDisk([], '/usr')).toBeUndefined()
+  const { total = 0 } = (await otherDisk(['/dev'], '/usr')) ?? {}
+  expect(total).toBeGreaterThan(0)
+})
+
 describe('pressures follow the thresholds of kubelet', () => {
   const none = { memory: false, disk: false, pids: false }
   test.each<[string, Partial<NodeFacts>, object]>([
@@ -134,6 +141,8 @@ describe('pressures follow the thresholds of kubelet', () => {
     ['under 100 MiB of memory', { memory: { total: 512 * MiB, available: 99 * MiB } }, { ...none, memory: true }],
     ['under 10 % of the disk', { disk: { ...facts.disk, available: 99 * MiB } }, { ...none, disk: true }],
     ['under 5 % of the inodes', { disk: { ...facts.disk, inodesFree: 49 } }, { ...none, disk: true }],
+    ['under 15 % of the disk of the images', { imageDisk: { total: 100, available: 14 } }, { ...none, disk: true }],
+    ['a disk of the images with room', { imageDisk: { total: 100, available: 15 } }, none],
     ['a file system without inodes', { disk: { ...facts.disk, inodes: 0, inodesFree: 0 } }, none],
     ['under 5 % of the process ids', { pids: { used: 31_500, max: 32_768 } }, { ...none, pids: true }],
   ])('%s', (_name, change, pressures) => {
