@@ -42,6 +42,10 @@ export interface Caller {
   node?: { name: string; serial: string } | undefined
   /** Why the certificate that it has shown is not good for a renewal. */
   unfit?: { code: RefusalCode; reason: string } | undefined
+  /** Whether nobody is there any more who could be answered. */
+  gone?: () => boolean
+  /** Milliseconds that it waits for its turn; for ever unless given. */
+  patience?: number
 }
 
 export type Enrolment = Omit<Enrolled, 'is' | 'broker'>
@@ -90,10 +94,16 @@ export class Enroller {
   }
 
   async #answer(caller: Caller, request: EnrolUp): Promise<EnrolResult> {
-    const { log } = this.#options
+    const { clock, log } = this.#options
+    const { source, gone, patience = Number.POSITIVE_INFINITY } = caller
+    const until = clock.monotonic() + patience
+    const work = async () => {
+      // Whoever has left comes again: its turn is for somebody who is there.
+      if (gone?.() || clock.monotonic() > until) return undefined
+      return request.is === 'enrol' ? this.#join(caller, request) : this.#renew(caller, request)
+    }
     try {
-      const work = () => (request.is === 'enrol' ? this.#join(caller, request) : this.#renew(caller, request))
-      const done = await this.#work.run(caller.source, work)
+      const done = await this.#work.run(source, work)
       return done ?? refused('busy', 'too many boards join at the moment', busyFor)
     } catch (error) {
       if (error instanceof IssuerRefusal) return refused('csr-invalid', `the issuer refuses: ${explain(error)}`)

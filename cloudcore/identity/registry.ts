@@ -62,6 +62,7 @@ export class Registry implements Service {
   readonly #secrets = new Map<string, KubeObject>()
   readonly #listeners: Listeners<string>
   readonly #loop: WatchLoop
+  readonly #reads = new WeakMap<KubeObject, unknown>()
   /** The last change of each Secret that is under way. */
   readonly #changing = new Map<string, Promise<unknown>>()
 
@@ -108,7 +109,7 @@ export class Registry implements Service {
   node(node: string): NodeIdentity | undefined {
     const secret = this.#secrets.get(identityName(node))
     if (secret === undefined) return undefined
-    const read = readIdentity(secret)
+    const read = this.#read(identities, secret)
     return read.ok ? read.value : unreadable(node, read.reason)
   }
 
@@ -153,13 +154,21 @@ export class Registry implements Service {
   async #changeNow<T, R>(kind: Kind<T>, name: string, change: Change<T, R>): Promise<Changed<T, R>> {
     for (let attempt = 0; attempt < tries; attempt++) {
       const secret = this.#secrets.get(name)
-      const read = secret && kind.read(secret)
+      const read = secret && this.#read(kind, secret)
       if (read?.ok === false) throw new Error(read.reason)
       const next = change(read?.value)
       if (next.is === 'leave') return { is: 'left', answer: next.answer }
       if (await this.#write(name, secret, kind.write(next.record, home))) return { is: 'written', record: next.record }
     }
     throw new Error(`Secret ${name}: others wrote it ${tries} times meanwhile`)
+  }
+
+  /** Each copy is read once: a token that a thousand have used is long. */
+  #read<T>(kind: Kind<T>, secret: KubeObject): Read<T> {
+    const known = this.#reads.get(secret) as Read<T> | undefined
+    const read = known ?? kind.read(secret)
+    this.#reads.set(secret, read)
+    return read
   }
 
   /** False when the copy was not the newest; then the newest is known. */

@@ -3,6 +3,9 @@ import type { Client, PublishPacket } from 'aedes'
 import type { Door } from './door.ts'
 import type { TurnedAway } from './turned-away.ts'
 
+/** Milliseconds that a request waits for its turn: the rest of `enrolTimeout` is for the answer. */
+const patience = 15_000
+
 interface Session {
   source: string
   /** A request is being worked on. */
@@ -90,7 +93,8 @@ export class Enrolling {
       turnedAway.tell('enrolment', caller.source, 'enrolment refused', { source: caller.source, reason: parsed.reason })
       return send(client, { is: 'refused', code: 'csr-invalid', reason: parsed.reason })
     }
-    const result = await door.options.enroller.answer(caller, parsed.message)
+    const asking = { ...caller, gone: () => client.closed, patience }
+    const result = await door.options.enroller.answer(asking, parsed.message)
     if (result.is === 'refused') {
       const { code, reason } = result
       turnedAway.tell('enrolment', caller.source, 'enrolment refused', { source: caller.source, code, reason })

@@ -329,3 +329,36 @@ test('so many requests are worked on at once, of the rest each source has its tu
   }
   expect(asked.slice(2).map((each) => each[0])).toEqual(['a', 'a', 'a', 'b', 'c', 'a', 'a'])
 })
+
+test('whoever has left, or has waited for too long, gives its turn to others', async () => {
+  const { registry, clock } = await rig()
+  let asked = 0
+  const going: (() => void)[] = []
+  const changeToken = () => {
+    asked++
+    return new Promise<never>((_, stop) => going.push(() => stop(new Error('enough'))))
+  }
+  const load = async () => {}
+  const judge = {
+    registry: { ...registry, node: () => undefined, load, changeToken, changeNode: changeToken },
+    judgeCsr,
+  }
+  const common = { daysOf: () => 90, grace, newSecret: () => '', clock, log: silentLog }
+  const bounds = { atOnce: 1, waiting: 9 }
+  const one = new Enroller({ ...judge, issuer: { name: 'none' } as Issuer, ...common, bounds })
+  let left = false
+  const first = one.answer({ source: 'a' }, enrol(newKey()))
+  const others = [{ gone: () => left }, { patience: 1000 }, {}].map((more) =>
+    one.answer({ source: 'b', ...more }, enrol(newKey())).then(codeOf),
+  )
+  await eventually(() => one.waiting === 3)
+  left = true
+  clock.tick(1001)
+  for (const go of going.splice(0)) go()
+  await first
+  expect(await Promise.all(others.slice(0, 2))).toEqual(['busy', 'busy'])
+  await eventually(() => going.length === 1)
+  expect(asked).toBe(2)
+  for (const go of going.splice(0)) go()
+  expect(await others[2]).toBe('busy')
+})
