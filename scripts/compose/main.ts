@@ -6,6 +6,7 @@ import { loadSettings } from '@kedge/shared/load-settings'
 import { runProgram } from '@kedge/shared/program'
 import { address, path, valueType } from '@kedge/shared/setting-types'
 import { program } from '@kedge/shared/settings'
+import { version } from '@kedge/shared/version'
 import { readKubeconfig } from '../fleet/kube.ts'
 import { chaos } from './chaos.ts'
 import { Gate } from './gate.ts'
@@ -54,6 +55,7 @@ await runProgram('fleet', async () => {
   const [command = '', ...argv] = process.argv.slice(2)
   const signal = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => signal.abort())
+  if (command === '--version' || command === '-v') return void process.stdout.write(`${version}\n`)
   if (command === 'gate') return gate(argv, signal.signal)
   if (command === 'chaos') return weather(argv, signal.signal)
   if (command === 'tend') return things(argv, signal.signal)

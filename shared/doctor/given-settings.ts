@@ -99,7 +99,9 @@ function startedWith(pid: number, name: string): { argv: string[]; env: Env; cwd
   try {
     const words = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8').split('\0').slice(0, -1)
     const line = words('cmdline')
-    const script = line.findIndex((word) => new RegExp(`(^|/)${name}(\\.js)?$|(^|/)${name}/main\\.ts$`).test(word))
+    const script = line.findIndex((word) =>
+      new RegExp(`(^|/)${name}(\\.js)?$|(^|/)${name}/(main|boot)\\.ts$`).test(word),
+    )
     if (script < 0) return undefined
     const env = Object.fromEntries(
       words('environ').map((one) => [one.slice(0, one.indexOf('=')), one.slice(one.indexOf('=') + 1)]),
