@@ -8,39 +8,32 @@ import { Board, isReady, type PodKind, restartsOf } from './pods/board.ts'
 
 export const name = 'pods'
 
-export const parts = { board, plans }
+export const parts = { comings, calm, hundred, plans }
 
-/** One node whose pods grow from one to a hundred. */
-async function board(context: BenchContext): Promise<void> {
+/** Pods that come and go on a node with one other, and on one with thirty. */
+async function comings(context: BenchContext): Promise<void> {
   await Board.run(async (board) => {
     const rounds = context.quick ? 3 : 20
     const own = 'image present, a network of its own'
+    await lives(context, board, { rounds, label: 'one pod', conditions: own })
+    const kind = { hostNetwork: true }
+    const label = 'one pod on the node’s network'
+    await lives(context, board, { rounds, label, conditions: 'image present', kind })
+    const conditions = 'its process hears no signal and is killed after 1 s'
+    await lives(context, board, { rounds: rounds / 2, label: 'deaf', conditions, kind: { deaf: true } })
+    const count = context.quick ? 10 : 30
+    context.say(`${count} pods`)
+    await board.create(named('few', count), {})
+    const crowded = { label: `${count} on the node`, conditions: `${own}, ${count} others run` }
+    await lives(context, board, { rounds: 2 * rounds, ...crowded })
+  })
+}
+
+/** What edgecore costs with a pod that runs. */
+async function calm(context: BenchContext): Promise<void> {
+  await Board.run(async (board) => {
     await board.create(['first'], {})
     await idle(context, board, '1 pod')
-    await lives(context, board, { rounds, label: 'one pod', conditions: own })
-    await lives(context, board, {
-      rounds,
-      label: 'one pod on the node’s network',
-      conditions: 'image present',
-      kind: { hostNetwork: true },
-    })
-    const deaf = 'its process hears no signal and is killed after 1 s'
-    await lives(context, board, {
-      rounds: context.quick ? 2 : 10,
-      label: 'deaf',
-      conditions: deaf,
-      kind: { deaf: true },
-    })
-    const count = context.quick ? 10 : 30
-    await board.create(named('few', count - 1), {})
-    await lives(context, board, {
-      rounds: 2 * rounds,
-      label: `${count} on the node`,
-      conditions: `${own}, ${count} others run`,
-    })
-    if (context.quick) return
-    await idle(context, board, '30 pods')
-    await hundred(context, board, count)
   })
 }
 
@@ -88,32 +81,44 @@ async function idle(context: BenchContext, { system, edge }: Board, what: string
 }
 
 /** A hundred pods, and an edgecore that comes back to them. */
-async function hundred(context: BenchContext, board: Board, there: number): Promise<void> {
+async function hundred(context: BenchContext): Promise<void> {
+  await Board.run(async (board) => {
+    const count = context.quick ? 20 : 100
+    const all = named('many', count)
+    context.say(`${count} pods`)
+    const seconds = (await board.create(all, { hostNetwork: true })) / 1000
+    context.figure(`${count} pods, all Running`, seconds, 's', 'all at once, on the node’s network')
+    await idle(context, board, `${count} pods`)
+    const restarts: number[] = []
+    for (let round = 0; round < 5; round++) {
+      context.say('restart')
+      // Each only once: who ends for the second time has to wait before it is begun again.
+      const ended = [0, 1, 2].map((third) => all[Math.floor((third * count) / 3) + round] ?? '')
+      restarts.push(await restart(context, board, { all, ended }))
+    }
+    const how = `kill -9, process started → what ended meanwhile runs again, of 3 pods among ${count}; median of 5`
+    context.figure(`restart of edgecore, ${count} pods`, percentile(restarts, 0.5), 's', how)
+  })
+}
+
+/** Seconds from the start of edgecore until the pods that have ended meanwhile run again; the others are as they were. */
+async function restart(
+  context: BenchContext,
+  board: Board,
+  { all, ended }: { all: readonly string[]; ended: readonly string[] },
+): Promise<number> {
   const { edge, containerd, system } = board
-  context.say('100 pods')
-  const names = named('many', 100 - there)
-  const seconds = (await board.create(names, { hostNetwork: true })) / 1000
-  const conditions = `${names.length} at once, on the node’s network, ${there} others run`
-  context.figure('100 pods, all Running', seconds, 's', conditions)
-  await idle(context, board, '100 pods')
-  const all = ['first', ...named('few', there - 1), ...names]
-  const restarts: number[] = []
-  for (let round = 1; round <= 5; round++) {
-    await system.quiet()
-    await edge.kill()
-    const ids = new Map(all.map((pod) => [pod, board.containerOf(pod)]))
-    // Who ended meanwhile shows that its pod was looked at.
-    const ended = [0, 50, 99].map((index) => all[(index + round) % all.length] ?? '')
-    for (const pod of ended) process.kill(containerd.pidOf(ids.get(pod) ?? ''), 'SIGKILL')
-    const began = performance.now()
-    edge.start()
-    const back = await Promise.all(ended.map((pod) => board.when(pod, (now) => isReady(now) && restartsOf(now) === 1)))
-    restarts.push((Math.max(...back) - began) / 1000)
-    const others = all.filter((pod) => !ended.includes(pod) && board.containerOf(pod) !== ids.get(pod))
-    if (others.length > 0) context.wrong(`a restart of edgecore restarted ${others.join(', ')}`)
-  }
-  const how = 'kill -9, process started → what ended meanwhile runs again, of 3 pods among 100; median of 5'
-  context.figure('restart of edgecore, 100 pods', percentile(restarts, 0.5), 's', how)
+  await system.quiet()
+  await edge.kill()
+  const ids = new Map(all.map((pod) => [pod, board.containerOf(pod)]))
+  for (const pod of ended) process.kill(containerd.pidOf(ids.get(pod) ?? ''), 'SIGKILL')
+  const began = performance.now()
+  edge.start()
+  const again = (pod: string) => board.when(pod, (now) => isReady(now) && restartsOf(now) === 1)
+  const back = await Promise.all(ended.map(again))
+  const others = all.filter((pod) => !ended.includes(pod) && board.containerOf(pod) !== ids.get(pod))
+  if (others.length > 0) context.wrong(`a restart of edgecore restarted ${others.join(', ')}`)
+  return (Math.max(...back) - began) / 1000
 }
 
 /** What to do for each of 110 pods, when there is nothing to do. */
