@@ -114,8 +114,8 @@ async function unlock(kube: Kube, node: string): Promise<string> {
     return { is: 'write', record: { ...identity, locked: undefined } }
   })
   return [
-    `node ${node} is unlocked: it may connect again`,
-    'If a copy of its identity is still about, it will be locked again. To shut a copy out, let the board join anew:',
+    `node ${node} is unlocked: whoever has its identity may connect again`,
+    'If a copy of it is still about, both get in, and the node is locked again. To shut a copy out, let the board join anew:',
     `  cloudcore token create --node ${node}`,
     '',
   ].join('\n')

@@ -95,7 +95,7 @@ export class Identities {
       return [{ ...common, status: 'True', reason: 'Revoked', message }]
     }
     if (locked !== undefined) {
-      const message = `${locked}; nobody may connect in its name until cloudcore node unlock ${node.metadata.name}`
+      const message = `${locked}; nobody may connect in its name: ${wayOut(node.metadata.name)}`
       return [{ ...common, status: 'True', reason: 'Locked', message }]
     }
     if (held?.status !== 'True') return []
@@ -159,7 +159,7 @@ export class Identities {
     // The node begins anew once it is unlocked.
     this.#traces.delete(node)
     log.error({ node, reason }, 'node locked')
-    await this.#event(node, 'IdentityLocked', `${reason}; cloudcore node unlock ${node} lets it in again`)
+    await this.#event(node, 'IdentityLocked', `${reason}; ${wayOut(node)}`)
   }
 
   async #event(node: string, reason: string, message: string): Promise<void> {
@@ -169,6 +169,11 @@ export class Identities {
     const report = { is: 'event' as const, ...about, at: clock.now(), regarding }
     await kube.create(eventsPath('default'), eventObject(node, report, clock.now()))
   }
+}
+
+/** First what shuts a copy out: `unlock` lets in whoever comes. */
+function wayOut(node: string): string {
+  return `cloudcore token create --node ${node} and edgecore join --force on the right board shut the other out; where there is no other any more, cloudcore node unlock ${node}`
 }
 
 function renewed(result: EnrolResult): Frame<'renewed'> {
