@@ -27,6 +27,8 @@ export class Mounts {
   readonly #log: Log | undefined
   /** Whether file systems in memory can be mounted here, as far as is known. */
   #memory: boolean
+  /** Pods that have ended and have nothing mounted any more. */
+  readonly #released = new Set<string>()
   /** Volumes whose host paths were looked at. */
   readonly #checked = new Set<string>()
 
@@ -116,10 +118,18 @@ export class Mounts {
     return new Set(needed ? await mountPoints() : [])
   }
 
+  /** Gives back the memory that the volumes of a pod take which has ended; what it left on disk stays. */
+  async release(uid: string): Promise<void> {
+    if (!this.#real || this.#released.has(uid)) return
+    await unmountBelow(this.folder(uid))
+    this.#released.add(uid)
+  }
+
   /** Removes everything of a pod; one that has nothing is fine. */
   async remove(uid: string): Promise<void> {
     const folder = this.folder(uid)
     if (this.#real && (await readdir(folder).catch(orUndefined)) !== undefined) await unmountBelow(folder)
+    this.#released.delete(uid)
     for (const key of this.#checked) if (key.startsWith(`${uid}/`)) this.#checked.delete(key)
     await rm(folder, { recursive: true, force: true })
   }

@@ -202,9 +202,20 @@ export class PodWorker {
       return true
     }
     await this.#reporting.report(look)
+    await this.#releaseEnded(look)
     const untils = waits.flatMap((step) => (step.is === 'wait' && step.until !== undefined ? [step.until] : []))
     if (untils.length > 0) this.#wakeAfter(Math.min(...untils) - this.#shop.clock.now())
     return false
+  }
+
+  /** Who has come to its end, as was reported, needs its volumes in memory no more. */
+  async #releaseEnded({ situation }: Look): Promise<void> {
+    const { statuses, mounts, log } = this.#shop
+    const row = statuses.get(this.pod)
+    if (row === undefined || row.uid !== situation.wanted?.uid) return
+    if (row.status.phase !== 'Succeeded' && row.status.phase !== 'Failed') return
+    const failed = (error: unknown) => log.debug({ pod: this.pod, reason: explain(error) }, 'volumes not released')
+    await mounts.release(row.uid).catch(failed)
   }
 
   /** Removes what is kept of a pod that is neither wanted nor seen. */

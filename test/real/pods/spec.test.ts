@@ -166,8 +166,11 @@ describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'a
       one('unhooked', { lifecycle: { postStart: sh('echo no; exit 3') } }),
       one(
         'words',
-        { command: ['/bin/sh', '-c', 'echo bye > /dev/termination-log; exit 3'] },
-        { restartPolicy: 'Never' },
+        {
+          command: ['/bin/sh', '-c', 'echo bye | tee /mem/x > /dev/termination-log; exit 3'],
+          volumeMounts: [{ name: 'mem', mountPath: '/mem' }],
+        },
+        { restartPolicy: 'Never', volumes: [{ name: 'mem', emptyDir: { medium: 'Memory' } }] },
       ),
       one(
         'log',
@@ -184,6 +187,8 @@ describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'a
     expect(node.container('words')?.state).toMatchObject({
       terminated: { exitCode: 3, reason: 'Error', message: 'bye\n' },
     })
+    // Who has ended takes no memory.
+    await until(() => !readFileSync('/proc/self/mountinfo', 'utf8').includes(`${node.dir}/pods/uid-words/`))
     await node.when('log', ({ phase }) => phase === 'Failed')
     expect(node.container('log')?.state).toMatchObject({ terminated: { message: 'from the log\n' } })
     await node.when('unhooked', ({ containerStatuses: [web] }) => (web?.restartCount ?? 0) > 0)

@@ -53,6 +53,15 @@ describe.skipIf(!mayMount)('volumes in memory', () => {
     expect(existsSync(at('disk', 'kept'))).toBe(true)
   })
 
+  test('a pod that has ended takes no memory, and what it left on disk stays', async () => {
+    await mounts.write('u1', { contents: secret })
+    writeFileSync(at('disk', 'kept'), '')
+    await mounts.release('u1')
+    await mounts.release('u1')
+    expect(await below()).toEqual([])
+    expect([existsSync(at('key', 'password')), existsSync(at('disk', 'kept'))]).toEqual([false, true])
+  })
+
   test('a pod goes with all that is mounted for it, and nothing of the node goes with it', async () => {
     const host = join(dir, 'host')
     mkdirSync(host)
