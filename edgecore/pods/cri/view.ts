@@ -18,6 +18,8 @@ export class View {
   readonly #ips = new Map<string, readonly string[]>()
   readonly #owners = new Map<string, PodName>()
   readonly #stopping = new Map<string, number>()
+  /** Questions under way: at the start everybody asks for the same. */
+  readonly #asking = new Map<string, Asking>()
   #expiries = 0
 
   constructor(client: Pick<CriClient, 'call'>) {
@@ -79,9 +81,22 @@ export class View {
     const known = this.#statuses.get(id)
     if (known?.state === state) return known
     const expiries = this.#expiries
-    const status = await this.status(id)
+    const status = await this.#ask(id, state)
     // What was said before something happened is not worth remembering.
     if (status !== undefined && expiries === this.#expiries) this.#statuses.set(id, status)
+    return status
+  }
+
+  /** Shares a question that is under way, unless something has happened since it was asked. */
+  #ask(id: string, state: number): Promise<ContainerStatus | undefined> {
+    const under = this.#asking.get(id)
+    const expiries = this.#expiries
+    if (under?.state === state && under.expiries === expiries) return under.status
+    const status = this.status(id).finally(() => {
+      if (this.#asking.get(id) === asked) this.#asking.delete(id)
+    })
+    const asked: Asking = { state, expiries, status }
+    this.#asking.set(id, asked)
     return status
   }
 
@@ -123,6 +138,13 @@ export class View {
       for (const id of map.keys()) if (!ids.has(id)) map.delete(id)
     }
   }
+}
+
+interface Asking {
+  /** As its list has it. */
+  state: number
+  expiries: number
+  status: Promise<ContainerStatus | undefined>
 }
 
 export function ownerOf(found: Readonly<Record<string, string>>): PodName {

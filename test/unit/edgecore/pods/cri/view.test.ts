@@ -89,3 +89,15 @@ test('a container that vanishes meanwhile is not listed', async () => {
   play.gone.add('a')
   expect(await names(view)).toEqual(['b'])
 })
+
+test('who asks for the same at the same time shares the answer, unless something has happened meanwhile', async () => {
+  const { view, asked, play } = engine(['a'])
+  const first = view.list()
+  await Promise.all([first, view.list(), view.list()])
+  expect(asked.filter((call) => call === 'ContainerStatus a')).toHaveLength(1)
+  view.expire('a')
+  asked.splice(0)
+  play.during = (id) => id === 'a' && view.expire('a')
+  await Promise.all([view.list(), view.list()])
+  expect(asked.filter((call) => call === 'ContainerStatus a')).toHaveLength(2)
+})
