@@ -51,7 +51,7 @@ export interface Caller {
 export type Enrolment = Omit<Enrolled, 'is' | 'broker'>
 export type EnrolResult = { is: 'enrolled'; by: 'token' | 'renewal'; given: Enrolment } | Refused
 
-const defaultBounds = { atOnce: 16, waiting: 2048 }
+const defaultBounds = { atOnce: 32, waiting: 2048 }
 /** Milliseconds after which someone who found no room should try again. */
 const busyFor = 3000
 /** A node renews once in months: so many in so many milliseconds are more than lost answers can need. */

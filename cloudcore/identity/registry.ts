@@ -21,6 +21,7 @@ import {
   tokenName,
   tokenSecret,
 } from './records.ts'
+import { type Change, type Changed, type Turn, Turns } from './turns.ts'
 
 export interface RegistryOptions {
   kube: Kube
@@ -28,20 +29,13 @@ export interface RegistryOptions {
   log: Log
 }
 
-/** How a record becomes another; what is not a record is handed to whoever asked for the change. */
-export type Change<T, R> = (record: T | undefined) => { is: 'write'; record: T } | { is: 'leave'; answer: R }
-
-/** A record after its change, or why there was none. */
-export type Changed<T, R> = { is: 'written'; record: T } | { is: 'left'; answer: R }
-
 interface Kind<T> {
-  nameOf: (id: string) => string
   read: (secret: KubeObject) => Read<T>
   write: (record: T, namespace: string) => KubeObject
 }
 
-const tokens: Kind<TokenRecord> = { nameOf: tokenName, read: readToken, write: tokenSecret }
-const identities: Kind<NodeIdentity> = { nameOf: identityName, read: readIdentity, write: identitySecret }
+const tokens: Kind<TokenRecord> = { read: readToken, write: tokenSecret }
+const identities: Kind<NodeIdentity> = { read: readIdentity, write: identitySecret }
 
 /** Times that somebody else may be faster before a change is given up. */
 const tries = 8
@@ -51,7 +45,7 @@ const tries = 8
  *
  * Invariants:
  * - A change is decided on the very copy that it is written over: Kubernetes refuses it where another was faster. Those of
- *   one Secret go one after the other: a thousand boards with one token do not outrun each other.
+ *   one Secret go one after the other.
  * - What was written is what is read from then on, also before the watch tells of it.
  * - A record that cannot be read counts as locked, never as absent: an edit that went wrong lets nobody in.
  */
@@ -63,8 +57,8 @@ export class Registry implements Service {
   readonly #listeners: Listeners<string>
   readonly #loop: WatchLoop
   readonly #reads = new WeakMap<KubeObject, unknown>()
-  /** The last change of each Secret that is under way. */
-  readonly #changing = new Map<string, Promise<unknown>>()
+  readonly #tokens = new Turns<TokenRecord>((name, turns) => this.#change(tokens, name, turns))
+  readonly #identities = new Turns<NodeIdentity>((name, turns) => this.#change(identities, name, turns))
 
   constructor(options: RegistryOptions) {
     this.#options = options
@@ -131,34 +125,24 @@ export class Registry implements Service {
   }
 
   changeToken<R>(id: string, change: Change<TokenRecord, R>): Promise<Changed<TokenRecord, R>> {
-    return this.#change(tokens, id, change)
+    return this.#tokens.change(tokenName(id), change)
   }
 
   changeNode<R>(node: string, change: Change<NodeIdentity, R>): Promise<Changed<NodeIdentity, R>> {
-    return this.#change(identities, node, (record) => change(record))
+    return this.#identities.change(identityName(node), change)
   }
 
-  #change<T, R>(kind: Kind<T>, id: string, change: Change<T, R>): Promise<Changed<T, R>> {
-    const name = kind.nameOf(id)
-    const before = this.#changing.get(name) ?? Promise.resolve()
-    const turn = before.then(() => this.#changeNow(kind, name, change))
-    const over = turn
-      .catch(() => {})
-      .then(() => {
-        if (this.#changing.get(name) === over) this.#changing.delete(name)
-      })
-    this.#changing.set(name, over)
-    return turn
-  }
-
-  async #changeNow<T, R>(kind: Kind<T>, name: string, change: Change<T, R>): Promise<Changed<T, R>> {
+  async #change<T>(kind: Kind<T>, name: string, turns: readonly Turn<T>[]): Promise<void> {
     for (let attempt = 0; attempt < tries; attempt++) {
       const secret = this.#secrets.get(name)
       const read = secret && this.#read(kind, secret)
       if (read?.ok === false) throw new Error(read.reason)
-      const next = change(read?.value)
-      if (next.is === 'leave') return { is: 'left', answer: next.answer }
-      if (await this.#write(name, secret, kind.write(next.record, home))) return { is: 'written', record: next.record }
+      let next: T | undefined
+      for (const turn of turns) next = turn.decide(next ?? read?.value) ?? next
+      if (next === undefined || (await this.#write(name, secret, kind.write(next, home)))) {
+        for (const turn of turns) turn.done()
+        return
+      }
     }
     throw new Error(`Secret ${name}: others wrote it ${tries} times meanwhile`)
   }

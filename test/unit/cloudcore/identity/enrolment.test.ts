@@ -181,15 +181,15 @@ describe('joining', () => {
   })
 
   test('with two answers under way leaves the board good with either', async () => {
-    const { enroller, kube } = await rig()
+    const { enroller, registry, kube } = await rig()
     await makeToken(kube)
     const [one, key] = [enroller(), newKey()]
     const both = await Promise.all([1, 2].map(() => one.answer(caller, enrol(key))))
-    const csr = csrFor(newKey(), 'edge-1')
-    for (const answer of both) {
-      const { caller: by, secret: shown } = holder(answer)
-      expect(codeOf(await one.answer(by, { is: 'renew', csr, secret: shown }))).toBe('renewal')
-    }
+    const { secrets, issued } = registry.node('edge-1') ?? {}
+    expect(secrets?.toSorted()).toEqual(both.map((answer) => hashOf(holder(answer).secret)).toSorted())
+    expect(issued?.map(({ serial }) => serial)).toEqual(
+      expect.arrayContaining(both.map((answer) => holder(answer).caller.node?.serial)),
+    )
   })
 
   test('again after a lock unlocks the name, also for a key that it knows', async () => {
