@@ -1,6 +1,7 @@
 import type { ModelProperty } from '@kedge/shared/twin'
 import * as z from 'zod'
 import { lookUp, parsePath, type Step } from './json-path.ts'
+import { scaled, tidy } from './scaling.ts'
 
 /** Where a value lies in what a device says, and what it means. Pure: text in, text out. */
 export const Reading = z.object({
@@ -103,9 +104,9 @@ function fitted(text: string, { modelled, scale, offset, decimals }: Reader): st
     if (arithmetic) throw new Error(`found ${JSON.stringify(text.slice(0, 80))} where a number should be`)
     return trimmed
   }
-  const scaled = value * (scale ?? 1) + (offset ?? 0)
-  if (modelled?.type === 'INT') return arithmetic || Number.isInteger(scaled) ? wholeText(scaled) : trimmed
-  return decimals === undefined ? numberText(scaled) : plain(scaled.toFixed(decimals))
+  const number = scaled(value, scale ?? 1, offset ?? 0)
+  if (modelled?.type === 'INT') return arithmetic || Number.isInteger(number) ? wholeText(number) : trimmed
+  return decimals === undefined ? numberText(number) : plain(number.toFixed(decimals))
 }
 
 const booleans: Record<string, string> = {
@@ -121,7 +122,7 @@ const booleans: Record<string, string> = {
 
 /** A number as text, without the noise that arithmetic leaves in the last digits. */
 export function numberText(value: number): string {
-  return plain(String(Number(value.toPrecision(15))))
+  return plain(String(tidy(value)))
 }
 
 /** The whole number nearest to a number. */

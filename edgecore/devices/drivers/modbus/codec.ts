@@ -1,3 +1,5 @@
+import { scaled, tidy } from '../scaling.ts'
+
 /** What registers mean: bytes as they came in, text as twins have it, and the other way. Pure. */
 
 export const registerTypes = [
@@ -58,9 +60,9 @@ export function decode(bytes: Buffer, layout: Layout): string {
   const raw = numberIn(ordered, type)
   if (model === 'BOOLEAN') return String(Number(raw) !== 0)
   if (typeof raw === 'bigint' && scale === 1 && shift === 0) return raw.toString()
-  const scaled = scale === 1 && shift === 0 ? Number(raw) : Number(raw) * scale + shift
-  if (model === 'INT') return Number.isFinite(scaled) ? BigInt(Math.trunc(tidy(scaled))).toString() : String(scaled)
-  return text(type === 'float32' && scale === 1 && shift === 0 ? shortest(scaled) : tidy(scaled))
+  const number = scale === 1 && shift === 0 ? Number(raw) : scaled(Number(raw), scale, shift)
+  if (model === 'INT') return Number.isFinite(number) ? BigInt(Math.trunc(tidy(number))).toString() : String(number)
+  return text(type === 'float32' && scale === 1 && shift === 0 ? shortest(number) : tidy(number))
 }
 
 /** The bytes that say this value. Throws when it does not fit, with what would. */
@@ -133,11 +135,6 @@ function rawOf(value: string, type: NumberType, { scale, shift }: { scale: numbe
   }
   if (!Number.isFinite(raw)) throw new Error(`${value} does not fit into ${type}`)
   return BigInt(Math.round(tidy(raw)))
-}
-
-/** Without the noise that a multiplication leaves in the last digits. */
-function tidy(value: number): number {
-  return Number(value.toPrecision(15))
 }
 
 /** The shortest number that is the same float32: 0.1 and not 0.10000000149011612. */
