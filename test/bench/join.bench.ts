@@ -67,7 +67,9 @@ const atOnce = 32
 
 /** Connections with certificates on both sides, up to the CONNACK, held until all stand. */
 async function links(system: System, papers: readonly Papers[], context: BenchContext): Promise<void> {
-  await system.quiet()
+  // Started again, it holds nothing that joining has left behind.
+  await system.cloudcore.stop()
+  await system.startCloudcore()
   const before = await settledMemory(system.cloudcore.pid)
   const left = [...papers]
   const standing: TLSSocket[] = []
