@@ -34,6 +34,8 @@ const byErrno: Readonly<Record<string, FaultReason>> = {
 /** SQLite's result codes that speak of the disk (sqlite.org/rescode.html); longer ones first. */
 const byCode: readonly (readonly [string, FaultReason])[] = [
   ['SQLITE_IOERR_CORRUPTFS', 'Corrupt'],
+  // The file ends before a page that it should hold.
+  ['SQLITE_IOERR_SHORT_READ', 'Corrupt'],
   ['SQLITE_CORRUPT', 'Corrupt'],
   ['SQLITE_NOTADB', 'Corrupt'],
   ['SQLITE_FULL', 'DiskFull'],

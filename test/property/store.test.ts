@@ -77,7 +77,8 @@ test('whatever is wrong in the files, the store opens, and what it then holds is
   const files = { db: readFileSync(path), wal: readFileSync(`${path}-wal`) }
   const wound = fc.record({
     file: fc.constantFrom('db' as const, 'wal' as const),
-    at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+    // Everywhere alike; half of all doubles lie below 10^-150.
+    at: fc.integer({ min: 0, max: 9999 }).map((place) => place / 10_000),
     bytes: fc.uint8Array({ minLength: 1, maxLength: 5000 }),
     truncate: fc.boolean(),
   })
