@@ -11,15 +11,22 @@ export function isJson(value: unknown): value is Json {
  * taken out; arrays are replaced whole. `to` holds no null: a merge patch cannot write one.
  */
 export function mergePatch(from: Json, to: Json): Json | undefined {
-  const patch: Json = {}
-  for (const field of Object.keys(from)) if (to[field] === undefined && from[field] !== undefined) patch[field] = null
+  const patch: [string, unknown][] = []
+  for (const field of Object.keys(from)) {
+    if (own(to, field) === undefined && from[field] !== undefined) patch.push([field, null])
+  }
   for (const [field, wanted] of Object.entries(to)) {
     if (wanted === undefined) continue
-    const held = from[field]
+    const held = own(from, field)
     const change = isJson(held) && isJson(wanted) ? mergePatch(held, wanted) : same(held, wanted) ? undefined : wanted
-    if (change !== undefined) patch[field] = change
+    if (change !== undefined) patch.push([field, change])
   }
-  return Object.keys(patch).length > 0 ? patch : undefined
+  return patch.length > 0 ? Object.fromEntries(patch) : undefined
+}
+
+/** Nothing that every object inherits is a field: an edge may report one that is called `__proto__`. */
+function own(json: Json, field: string): unknown {
+  return Object.hasOwn(json, field) ? json[field] : undefined
 }
 
 function same(a: unknown, b: unknown): boolean {

@@ -9,6 +9,12 @@ test.each<[string, Json, Json, Json | undefined]>([
   ['null for what is gone', { a: 1, b: { c: 1 } }, { b: {} }, { a: null, b: { c: null } }],
   ['arrays whole', { a: [1, 2] }, { a: [1, 3] }, { a: [1, 3] }],
   ['a new branch', {}, { a: { b: 1 } }, { a: { b: 1 } }],
+  [
+    'null for what only looks inherited',
+    { a: JSON.parse('{"__proto__":{}}') },
+    { a: {} },
+    { a: JSON.parse('{"__proto__":null}') },
+  ],
   ['undefined is missing', { a: undefined, b: 1 }, { a: 1, b: undefined }, { a: 1, b: null }],
 ])('a patch holds %s', (_, from, to, patch) => {
   expect(mergePatch(from, to)).toEqual(patch)
@@ -17,12 +23,12 @@ test.each<[string, Json, Json, Json | undefined]>([
 /** RFC 7386, section 2. */
 function applied(target: unknown, patch: unknown): unknown {
   if (!isJson(patch)) return patch
-  const out: Json = isJson(target) ? { ...target } : {}
+  const out = new Map(isJson(target) ? Object.entries(target) : [])
   for (const [field, value] of Object.entries(patch)) {
-    if (value === null) delete out[field]
-    else out[field] = applied(out[field], value)
+    if (value === null) out.delete(field)
+    else out.set(field, applied(out.get(field), value))
   }
-  return out
+  return Object.fromEntries(out)
 }
 
 const json = fc
