@@ -10,8 +10,8 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: 'forks',
-    // Vitest's own choice leaves one processor idle, which is half of a small machine.
-    maxWorkers: '100%',
+    // Vitest's own choice leaves one processor idle, which is half of a small machine; and tests of systems wait a lot.
+    maxWorkers: '150%',
     projects: [
       {
         extends: true,

@@ -226,7 +226,10 @@ describe.skipIf(reason !== undefined)(`pods of a real containerd (${reason ?? 'a
       one('rootless', {}, { securityContext: { runAsNonRoot: true } }),
       one(
         'greedy',
-        { command: sh('head -c 64m /dev/zero | tail'), resources: { limits: { memory: '16Mi' } } },
+        {
+          command: sh('sleep 1; head -c 64m /dev/zero | tail; code=$?; sleep 1; exit $code'),
+          resources: { limits: { memory: '16Mi' } },
+        },
         { restartPolicy: 'Never' },
       ),
     )
