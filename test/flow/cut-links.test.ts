@@ -45,6 +45,8 @@ test('a reconnect with nothing changed costs less than 1 KB, also after a restar
     const pods = await api.list('pods')
     return pods.every(({ status }) => status.phase === 'Running')
   })
+  // The last that a node says of itself after its pods have changed.
+  await eventually(async () => conditionOf(await api.get('nodes/edge-1'), 'OfflineReady')?.status === 'True')
   await fleet.level()
 
   const before = await quiet(edge)
