@@ -1,3 +1,4 @@
+import { canonical } from '@kedge/shared/canonical'
 import type { KubeObject } from '@kedge/shared/objects'
 import type { Answer, Dialect } from './signer.ts'
 
@@ -14,7 +15,7 @@ export function certManagerDialect(issuer: { name: string; kind: string; group: 
   const collection = '/apis/cert-manager.io/v1/namespaces/kedge/certificaterequests'
   return {
     collection,
-    isForUs: ({ spec }) => JSON.stringify(spec?.issuerRef) === JSON.stringify(issuer),
+    isForUs: ({ spec }) => canonical(spec?.issuerRef) === canonical(issuer),
     isDone: (object) =>
       conditionsOf(object).some(({ type, reason }) => type === 'Ready' && reason !== 'Pending') ||
       conditionsOf(object).some(({ type }) => type === 'Denied'),
