@@ -183,6 +183,8 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
         onMalformed: (node) => hub.malformed(node),
       },
     })
+    if (isSecure(settings) === false)
+      log.warn({ linkPort, broker: settings.linkBroker, todo: plainTodo }, 'link is plain')
     if (linkPort !== undefined) identity?.publish(linkPort)
     if (settings.metricsAddress !== null) {
       const { host, port } = settings.metricsAddress
@@ -216,6 +218,8 @@ function askForLost(catalog: Catalog, asks: Asks): void {
     else for (const key of keys) asks.ask(node, key)
   }
 }
+
+const plainTodo = 'leave --link-plain away or name a broker at mqtts://, and join each node with a token'
 
 /** Whether the link is protected; undefined where another broker decides, and it can be reached over TLS. */
 function isSecure({ linkPlain = false, linkBroker }: Partial<CloudcoreSettings>): boolean | undefined {

@@ -287,6 +287,9 @@ function openCloud({
     drain.up()
     if (nodeStatus.unkept) link.send(unkeptFrame(nodeStatus.unkept))
   }
+  if (settings.cloud?.startsWith('mqtt:')) {
+    log.warn({ cloud: settings.cloud, todo: 'edgecore join mqtts://HOST:8883 --token TOKEN' }, 'link is plain')
+  }
   const link = new CloudLink({
     url: settings.cloud ?? '',
     node: settings.nodeName,

@@ -12,6 +12,7 @@ export function linkSecure(secure: boolean | undefined, now: number): Condition[
     const message = 'the link is TLS, and the node proves its name with a certificate'
     return [{ ...common, status: 'True', reason: 'MutualTLS', message }]
   }
-  const message = 'the link is plain MQTT (--link-plain): whoever says that it is this node is believed'
+  const message =
+    'the link is plain MQTT (--link-plain or a broker at mqtt://): whoever says that it is this node is believed'
   return [{ ...common, status: 'False', reason: 'PlainMQTT', message }]
 }

@@ -66,6 +66,15 @@ test('a reconnect with nothing changed costs less than 1 KB, also after a restar
   expect((await quiet(edge)) - reconnected).toBeLessThan(1000)
 })
 
+test('a plain link is told in both logs and by the condition of the node', async () => {
+  const fleet = await Fleet.start()
+  const condition = await eventually(async () => conditionOf(await fleet.api.get('nodes/edge-1'), 'LinkSecure'))
+  expect(condition).toMatchObject({ status: 'False', reason: 'PlainMQTT' })
+  for (const log of [fleet.cloudLog, fleet.node('edge-1').log]) {
+    expect(log.filter(({ msg }) => msg === 'link is plain')).toMatchObject([{ level: 'warn' }])
+  }
+})
+
 test('what changes during a cut arrives afterwards, in both directions, in its last form', async () => {
   const fleet = await Fleet.start()
   const edge = fleet.node('edge-1')
