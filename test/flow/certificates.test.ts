@@ -10,9 +10,10 @@ import { rfc3339 } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
 import { must } from '@kedge/shared/must'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { conditionOf } from '../support/api.ts'
+import { conditionOf, statusTwins } from '../support/api.ts'
 import { eventually as soon } from '../support/eventually.ts'
 import { Board, JoinableCloud } from '../support/joined.ts'
+import { room, roomModel } from '../support/manifests.ts'
 import { TurnedClock } from '../support/turned-clock.ts'
 
 const day = 24 * 3600 * 1000
@@ -34,6 +35,9 @@ const identityOf = (board: Board) => must(findIdentity(board.data).identity, 'id
 const serialOf = (board: Board) => leafOf(identityOf(board).chain).serial
 const certificateOf = async (node: string) => conditionOf(await cloud.api.get(`nodes/${node}`), 'CertificateValid')
 
+const twin = '$hw/events/device/default/kitchen/twin'
+const reported = (value: number) => ({ twin: { temperature: { actual: { value: `${value}` } } } })
+
 const pod = (name: string, nodeName: string) => ({
   apiVersion: 'v1',
   kind: 'Pod',
@@ -50,14 +54,31 @@ async function joined(name: string): Promise<Board> {
 }
 
 describe('a board that has joined', () => {
-  test('renews its certificate over the standing link, under load, and nothing is lost', async () => {
+  test('renews its certificate over the standing link, under load both ways, and nothing is lost', async () => {
     const board = await joined('busy')
     const before = serialOf(board)
+    await cloud.api.create(roomModel(), room('kitchen', 'busy'))
     await eventually(async () => (await certificateOf('busy'))?.reason === 'Valid')
+    const device = await board.device()
+    await device.subscribe(`${twin}/update/result`)
+    // From before the renewal until after it; each is answered when edgecore has it on its disk.
+    const reports: Promise<void>[] = []
+    const report = () => reports.push(device.publish(`${twin}/update`, reported(reports.length + 1)))
+    while (reports.length < 20) report()
     clock.turn(65 * day)
     const names = Array.from({ length: 12 }, (_one, index) => `load-${index}`)
     for (const name of names) await cloud.api.create(pod(name, 'busy'))
-    await eventually(() => serialOf(board) !== before)
+    await eventually(() => {
+      report()
+      return serialOf(board) !== before
+    })
+    while (reports.length < 60) report()
+    await Promise.all(reports)
+    await eventually(() => device.on(`${twin}/update/result`).length === reports.length)
+    await eventually(async () => {
+      const { temperature } = statusTwins(await cloud.api.get('devices/default/kitchen'))
+      return temperature?.reported === String(reports.length)
+    })
     await eventually(async () => {
       const pods = await Promise.all(names.map((name) => cloud.api.get(`pods/default/${name}`)))
       return pods.every(({ status }) => status?.phase === 'Running')

@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '@kedge/shared/clock'
 import { openLog, silentLog } from '@kedge/shared/log'
 import { onTestFinished } from 'vitest'
 import { Api } from './api.ts'
+import { DeviceClient } from './device-client.ts'
 import { eventually } from './eventually.ts'
 import { heard } from './members.ts'
 import type { LogLine } from './programs.ts'
@@ -139,6 +140,11 @@ export class Board {
   /** What edgecore has said, in all its runs. */
   said(msg: string): LogLine[] {
     return this.#lines.flat().filter((line) => line.msg === msg)
+  }
+
+  /** A device on its local broker. */
+  device(): Promise<DeviceClient> {
+    return DeviceClient.connect(this.#edge?.mqttPort ?? 0)
   }
 
   get inSync(): boolean {
