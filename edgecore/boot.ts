@@ -11,12 +11,8 @@ await import('./main.ts')
  *   there.
  * - The rest is collected when it is half again as large as what is in use, not four times: after 2,000 devices have
  *   connected and reported, 142 MB are resident in place of 175.
- * - Only what runs often becomes machine code, and at once by the compiler that optimizes: what runs now and then, which is
- *   most of edgecore, is interpreted. The compilers' own code is touched later, or never.
  */
 function keepSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')
   setFlagsFromString('--heap-growing-percent=50')
-  setFlagsFromString('--no-sparkplug')
-  setFlagsFromString('--interrupt-budget=2000000')
 }
