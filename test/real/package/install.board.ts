@@ -56,11 +56,20 @@ async function unpack(archive: string): Promise<void> {
     const folder = join(to, `kedge-${later}`)
     await run('cp', ['-a', join(to, `kedge-${version}`), folder])
     writeFileSync(join(folder, 'VERSION'), `${later}\n`)
-    const bundle = join(folder, 'lib/edgecore.js')
-    writeFileSync(bundle, readFileSync(bundle, 'utf8').replaceAll(`version="${version}"`, `version="${later}"`))
+    sayVersion(join(folder, 'lib'), later)
   }
   const start = "if (process.argv[2] !== '--version') process.exit(1)\nconsole.log('99.0.1')\n"
   writeFileSync(join(to, `kedge-${broken}/lib/edgecore.js`), start)
+}
+
+/** What says its version in the bundles of a folder says another. */
+function sayVersion(lib: string, later: string): void {
+  for (const file of readdirSync(lib, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.js') || file.startsWith('node_modules')) continue
+    const text = readFileSync(join(lib, file), 'utf8')
+    const said = text.replaceAll(`version="${version}"`, `version="${later}"`)
+    if (said !== text) writeFileSync(join(lib, file), said)
+  }
 }
 
 /** Every file of the machine but for what systemd itself keeps. */
@@ -86,6 +95,7 @@ async function nodeVersion(): Promise<string | undefined> {
 const runs = (of: string) => eventually(async () => (await nodeVersion())?.endsWith(`-kedge-${of}`), patience)
 
 test('is installed, joined and started by systemd, with a key for its Secrets', async () => {
+  expect(await machine.run(`/root/kedge-${next}/bin/edgecore --version`)).toBe(next)
   expect(await setup(version)).toContain(`${version} is installed`)
   expect(await machine.run('edgecore --version; cloudcore --version')).toBe(`${version}\n${version}`)
   await machine.run(

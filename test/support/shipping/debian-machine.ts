@@ -16,7 +16,9 @@ export class DebianMachine {
   private constructor(root: string) {
     this.root = root
     const flags = ['--quiet', '--register=no', '--keep-unit', '--console=pipe', '--timezone=off', '--resolv-conf=off']
-    this.#nspawn = spawn('systemd-nspawn', [...flags, '--boot', '-D', root], { stdio: ['ignore', 'ignore', 'ignore'] })
+    // The kernel ends it when the test is killed, and its processes with it: they would keep ports of this machine.
+    const command = ['--pdeathsig', 'KILL', 'systemd-nspawn', ...flags, '--boot', '-D', root]
+    this.#nspawn = spawn('setpriv', command, { stdio: ['ignore', 'ignore', 'ignore'] })
     this.#ended = once(this.#nspawn, 'close')
     this.#nspawn.on('error', () => {})
   }
