@@ -139,7 +139,8 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
       }),
     )
     const identity = await openIdentityOf(options, { kube, catalog, add })
-    const identities = identity && identitiesOf(identity, { kube, clock, log, link: () => link })
+    const identities =
+      identity && identitiesOf(identity, { kube, clock, log, broker: settings.linkBroker, link: () => link })
     add({ stop: async () => identities?.stop() })
     const devices = add(new DeviceWatch({ catalog, presence, standing, grace: deviceGrace, log }))
     const conditionsFor = devices.conditionsFor.bind(devices)
@@ -248,12 +249,12 @@ async function openIdentityOf(
 
 function identitiesOf(
   { registry, issuing, enroller }: Identity,
-  { kube, clock, log, link }: { kube: Kube; clock: Clock; log: Log; link: () => Link },
+  { kube, clock, log, broker, link }: { kube: Kube; clock: Clock; log: Log; broker?: string; link: () => Link },
 ): Identities {
   return new Identities({
     ...{ registry, issuer: issuing.issuer, enroller, kube, clock, log },
     send: (node, frame) => link().send(node, frame),
-    connectionOf: (node) => link().connectionOf(node),
+    connectionOf: broker === undefined ? (node) => link().connectionOf(node) : undefined,
     prolong: (node, end) => link().prolong(node, end),
   })
 }

@@ -9,7 +9,7 @@ import type { Kube } from '../kube/api.ts'
 import { type Condition, conditionOf } from '../kube/conditions.ts'
 import { eventObject } from '../kube/event-object.ts'
 import { eventsPath } from '../kube/paths.ts'
-import { type NodeTraces, noTraces, runSpeaks, serialUsed, type Traced } from '../link/clones.ts'
+import { type NodeTraces, noTraces, runSpeaks, runTakesTurn, serialUsed, type Traced } from '../link/clones.ts'
 import type { Connection } from '../link/link.ts'
 import type { Enroller, EnrolResult } from './enrolment.ts'
 import type { HeldCertificate, Issuer } from './issuer.ts'
@@ -22,7 +22,8 @@ export interface IdentitiesOptions {
   enroller: Pick<Enroller, 'answer'>
   kube: Pick<Kube, 'create'>
   send: (node: string, frame: DownFrame) => void
-  connectionOf: (node: string) => Connection | undefined
+  /** Undefined where another broker keeps the connections, and lets nodes speak in their own name alone. */
+  connectionOf: ((node: string) => Connection | undefined) | undefined
   /** Lets a node's connection stand until then. */
   prolong: (node: string, end: number) => void
   clock: Clock
@@ -37,7 +38,7 @@ const mostTraced = 20_000
  * that one identity is in two places.
  *
  * Invariant: a node is locked only where two places have shown that they live, and only over connections whose
- * certificate proves the name.
+ * certificate proves the name to us, or to the broker that keeps them.
  */
 export class Identities {
   readonly #options: IdentitiesOptions
@@ -66,17 +67,21 @@ export class Identities {
       this.#trusts.set(node, trust)
       this.#tell(node)
     }
-    const connection = this.#options.connectionOf(node)
-    // Whoever has no certificate, or speaks as the first edgecores did, proves nothing.
-    if (connection?.serial === undefined || speaks < 2) return
-    this.#trace(node, talk.split('.')[0] ?? '', { number: connection.number, serial: connection.serial })
+    // Who speaks as the first edgecores did, proves nothing.
+    if (speaks < 2) return
+    const run = talk.split('.')[0] ?? ''
+    const { connectionOf } = this.#options
+    if (connectionOf === undefined) return this.#traceTurn(node, run)
+    const connection = connectionOf(node)
+    if (connection?.serial === undefined) return
+    this.#trace(node, run, { number: connection.number, serial: connection.serial })
   }
 
   /** A node asks for a new certificate over its link. */
   async renew(node: string, { csr, secret }: Frame<'renew'>): Promise<void> {
     const { registry, enroller, connectionOf, prolong, send } = this.#options
     // Behind another broker the secret alone is the proof, and the connection that the broker has let in.
-    const serial = connectionOf(node)?.serial ?? registry.node(node)?.issued.at(-1)?.serial ?? ''
+    const serial = connectionOf?.(node)?.serial ?? registry.node(node)?.issued.at(-1)?.serial ?? ''
     const caller = { source: `node ${node}`, node: { name: node, serial } }
     const result = await enroller.answer(caller, { is: 'renew', csr, secret })
     if (result.is === 'enrolled') prolong(node, readCertificates(result.given.chain)[0]?.notAfter ?? 0)
@@ -119,21 +124,31 @@ export class Identities {
   /** The certificate that a node shows; behind another broker, where none is seen, the last that it was given. */
   #held(node: string): HeldCertificate | undefined {
     const { registry, connectionOf } = this.#options
-    const leaf = connectionOf(node)?.leaf
+    const leaf = connectionOf?.(node)?.leaf
     if (leaf !== undefined) return leaf
     const issuedAt = registry.node(node)?.issued.at(-1)?.at
     return issuedAt === undefined ? undefined : { issuedAt }
   }
 
+  #traceTurn(node: string, run: string): void {
+    const turn = runTakesTurn(this.#traces.get(node)?.traces ?? noTraces, run)
+    this.#remember(node, { traces: turn.traces, connection: 0 })
+    this.#act(node, turn)
+  }
+
   #trace(node: string, run: string, { number, serial }: { number: number; serial: string }): void {
     const held = this.#traces.get(node) ?? { traces: noTraces, connection: 0 }
-    this.#traces.delete(node)
     const used = held.connection === number ? { traces: held.traces } : serialUsed(held.traces, serial)
     const spoken = runSpeaks(used.traces, run, number)
-    this.#traces.set(node, { traces: spoken.traces, connection: number })
+    this.#remember(node, { traces: spoken.traces, connection: number })
+    for (const traced of [used, spoken]) this.#act(node, traced)
+  }
+
+  #remember(node: string, held: { traces: NodeTraces; connection: number }): void {
+    this.#traces.delete(node)
+    this.#traces.set(node, held)
     const [oldest] = this.#traces.keys()
     if (this.#traces.size > mostTraced && oldest !== undefined) this.#traces.delete(oldest)
-    for (const traced of [used, spoken]) this.#act(node, traced)
   }
 
   #act(node: string, { proof, suspicion }: Traced): void {

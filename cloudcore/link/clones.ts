@@ -14,13 +14,15 @@ export interface NodeTraces {
   run: string | undefined
   /** Runs that another one has followed, newest last, with the connection at which that other was first seen. */
   superseded: readonly (Seen & { run: string })[]
+  /** How often a run came back after another one, since a run was heard for the first time. */
+  returns: number
   /** Certificates in the order in which they were first used. */
   serials: readonly string[]
   /** Newer certificates than the one that came back after they had been used: none of them should come again. */
   left: readonly string[]
 }
 
-export const noTraces: NodeTraces = { run: undefined, superseded: [], serials: [], left: [] }
+export const noTraces: NodeTraces = { run: undefined, superseded: [], returns: 0, serials: [], left: [] }
 
 /** Runs and certificates of one node that are remembered. */
 const most = 8
@@ -48,6 +50,25 @@ export function runSpeaks(traces: NodeTraces, run: string, connection: number): 
   }
   const superseded = traces.run === undefined ? [] : [{ run: traces.run, connection }]
   return { traces: { ...traces, run, superseded: [...traces.superseded, ...superseded].slice(-most) } }
+}
+
+/** What an unseen connection may have held back: one late word makes a run that is over come back, and the present one. */
+const lateReturns = 2
+
+/**
+ * The same where another broker keeps the connections, which hands on what each of them said in an order of its own: two
+ * that take turns are two places, and one late word is none.
+ */
+export function runTakesTurn(traces: NodeTraces, run: string): Traced {
+  if (run === traces.run) return { traces }
+  const isNew = traces.superseded.every((one) => one.run !== run)
+  const returns = isNew ? 0 : traces.returns + 1
+  const last = traces.run === undefined ? [] : [{ run: traces.run, connection: 0 }]
+  const superseded = [...without(traces, run), ...last].slice(-most)
+  const next = { ...traces, run, superseded, returns }
+  if (returns <= lateReturns) return { traces: next }
+  const reason = `edgecore runs ${run} and ${traces.run} take turns: the same identity is in use in two places`
+  return { traces: { ...next, returns: 0 }, proof: { reason } }
 }
 
 function without({ superseded }: NodeTraces, run: string): NodeTraces['superseded'] {

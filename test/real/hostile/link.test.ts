@@ -10,7 +10,7 @@ import { conditionOf } from '../../support/api.ts'
 import { authority, certificatePem, day, holder, keyPem, makeCertificate } from '../../support/certificates.ts'
 import { clientAuth, extensions, makeCsr, nodeName, p256 } from '../../support/csr.ts'
 import { eventually } from '../../support/eventually.ts'
-import { closed, connected, report, say, World } from './world.ts'
+import { closed, connected, have, report, say, World } from './world.ts'
 
 let world: World
 const whenOver = afterThese()
@@ -168,10 +168,8 @@ test('an identity in two places locks its node, loudly, and neither gets in unti
   const shown = await world.join('edge-7')
   const live = async (talk: string) => {
     const client = await connected(world.client('edge-7', { shown }))
-    const place = { epoch: '', revision: 0, digest: emptyDigest, count: 0 }
-    const have = { is: 'have', protocol: 1, speaks: 2, talk, ...place, why: 'connect', edgecore: 'x' } as const
     // Answered once it has been heard: what comes next must not overtake it.
-    await client.publishAsync(linkTopic('edge-7', 'up'), encodeFrame(have), { qos: 1 }).catch(() => {})
+    await client.publishAsync(linkTopic('edge-7', 'up'), encodeFrame(have(talk)), { qos: 1 }).catch(() => {})
     return client
   }
   const first = await live('aaaaaaaa.1')

@@ -10,7 +10,7 @@ import { certificatePem, day, holder, keyPem, makeCertificate } from '../../supp
 import { clientAuth, extensions, nodeName, p256 } from '../../support/csr.ts'
 import { eventually } from '../../support/eventually.ts'
 import { hasMosquitto, startTlsBroker } from './tls-broker.ts'
-import { connected, report, say, World } from './world.ts'
+import { connected, have, report, say, World } from './world.ts'
 
 describe.skipIf(!hasMosquitto)('a node with a good certificate and a patched client, at mosquitto', () => {
   let world: World
@@ -118,6 +118,26 @@ describe.skipIf(!hasMosquitto)('a node with a good certificate and a patched cli
     say(client, { is: 'renew', csr: csrFor(key, 'edge-1'), secret: world.hostile.secret })
     await eventually(() => answers.length === 3)
     expect(nodeOf(leafOf(must(answers[2]?.chain, 'chain')))).toBe('edge-1')
+    await world.unharmed()
+  })
+
+  test('that lives in two places is locked, and neither is heard any more', async () => {
+    const shown = await world.join('edge-7')
+    const begin = async (talk: string) => {
+      const client = await connected(world.client('edge-7', { shown }))
+      say(client, have(talk), 'edge-7')
+    }
+    const asked = () => world.lines.filter(({ msg, node }) => msg === 'sync asked' && node === 'edge-7')
+    for (const [index, talk] of ['a.1', 'b.1', 'a.2', 'b.2', 'a.3'].entries()) {
+      await begin(talk)
+      await eventually(() => asked().length === index + 1)
+    }
+    await world.told('node locked', { node: 'edge-7' })
+    const { metadata } = await world.api.get('secrets/kedge/node-identity-edge-7')
+    expect(metadata.annotations['kedge.io/locked']).toContain('in use in two places')
+    await begin('b.3')
+    await world.told('node refused', { node: 'edge-7' })
+    await eventually(async () => (await world.api.list('events')).some(({ reason }) => reason === 'IdentityLocked'))
     await world.unharmed()
   })
 

@@ -10,6 +10,7 @@ import { startEdgecore } from '@kedge/edgecore/edgecore'
 import { ask } from '@kedge/edgecore/identity/ask'
 import type { Identity } from '@kedge/edgecore/identity/identity'
 import { findIdentity } from '@kedge/edgecore/identity/keep'
+import { emptyDigest } from '@kedge/shared/changes'
 import { systemClock } from '@kedge/shared/clock'
 import { encodeFrame, type UpFrame } from '@kedge/shared/frames'
 import type { EnrolDown, EnrolUp } from '@kedge/shared/identity/enrol'
@@ -113,7 +114,7 @@ export class World {
     this.#api = api
     const { data } = await eventually(() => api.find('configmaps/kedge/kedge-trust'))
     this.#pin = data.pin
-    await this.#broker?.admit(data['roots.pem'], ['edge-1', 'edge-2'])
+    await this.#broker?.admit(data['roots.pem'], ['edge-1', 'edge-2', 'edge-7'])
     this.#hostile = await this.join('edge-1')
     await this.#startNeighbour()
   }
@@ -276,4 +277,10 @@ export function report(...items: unknown[]): UpFrame {
 
 function settingsFor({ url, ca, cert, key }: LinkBroker) {
   return { linkBroker: url, linkBrokerTlsCa: ca, linkBrokerTlsCert: cert, linkBrokerTlsKey: key }
+}
+
+/** What run and number of a talk begin with, from a node that holds nothing. */
+export function have(talk: string): UpFrame {
+  const place = { epoch: '', revision: 0, digest: emptyDigest, count: 0 }
+  return { is: 'have', protocol: 1, speaks: 2, talk, ...place, why: 'connect', edgecore: 'x' }
 }

@@ -1,4 +1,4 @@
-import { type NodeTraces, noTraces, runSpeaks, serialUsed } from '@kedge/cloudcore/link/clones'
+import { type NodeTraces, noTraces, runSpeaks, runTakesTurn, serialUsed } from '@kedge/cloudcore/link/clones'
 import { describe, expect, test } from 'vitest'
 
 /** What a node did, in order: `run@connection`. Returns the step at which it was proved to be in two places. */
@@ -29,6 +29,34 @@ describe('runs of edgecore', () => {
     ['one comes back after late words', ['a@1', 'b@2', 'a@2', 'a@3'], 3],
   ])('are proof when %s', (_what, steps, at) => {
     expect(provedAt(steps)).toBe(at)
+  })
+})
+
+describe('runs of edgecore behind another broker', () => {
+  const lockedAt = (runs: string) => {
+    let traces: NodeTraces = noTraces
+    for (const [index, run] of [...runs].entries()) {
+      const next = runTakesTurn(traces, run)
+      if (next.proof !== undefined) return index
+      traces = next.traces
+    }
+    return undefined
+  }
+
+  test.each([
+    ['one that speaks on', 'aaaa'],
+    ['one that is started again, and again', 'abcdefghijkl'],
+    ['one of which late words come behind its successor', 'aababbbcbcccdcd'],
+  ])('are no proof: %s', (_what, runs) => {
+    expect(lockedAt(runs)).toBeUndefined()
+  })
+
+  test.each([
+    ['two take turns', 'ababab', 4],
+    ['two of three take turns', 'abcbcbc', 5],
+    ['three do', 'abcabcabc', 5],
+  ])('are proof when %s', (_what, runs, at) => {
+    expect(lockedAt(runs)).toBe(at)
   })
 })
 
