@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
 import { type Api, conditionOf, statusTwins } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
 import { DockerEngine } from '../../support/shipping/docker-engine.ts'
 import { whenFileIsOver } from '../../support/shipping/when-over.ts'
 import { tempDir } from '../../support/temp-dir.ts'
-import { ComposedFleet, leftOf, words } from './fleet.ts'
+import { ComposedFleet, words } from './fleet.ts'
 
 // The file as shipped, on a real engine; only the base image is made here, where no registry may be reached. One fleet
 // for all tests: each goes on where the one before has ended.
@@ -20,10 +19,10 @@ const whenOver = whenFileIsOver()
 
 beforeAll(async () => {
   dir = tempDir(whenOver)
-  engine = await DockerEngine.start(join(dir, 'docker'))
+  engine = await DockerEngine.start()
   whenOver(() => engine.stop())
   await engine.makeBaseImages()
-  fleet = await ComposedFleet.of(engine)
+  fleet = new ComposedFleet(engine)
   whenOver(async () => void (await fleet.compose('--profile', 'chaos', 'down', '--volumes').catch(() => {})))
   await fleet.compose('build')
 })
@@ -142,5 +141,5 @@ test('down: each ends when it is told to, and nothing is left', async () => {
   expect(words(await fleet.docker('volume', 'ls', '--quiet'))).toEqual([])
   expect(words(await fleet.docker('network', 'ls', '--quiet', '--filter', 'type=custom'))).toEqual([])
   await engine.stop()
-  expect(leftOf(dir)).toEqual([])
+  expect(engine.left()).toEqual([])
 })

@@ -1,5 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { root } from '../../../scripts/build.ts'
@@ -14,11 +13,9 @@ const project = 'kedge-test'
 export class ComposedFleet {
   readonly #engine: DockerEngine
   readonly #env: Readonly<Record<string, string>>
-  readonly #apiPort: number
 
-  private constructor(engine: DockerEngine, apiPort: number) {
+  constructor(engine: DockerEngine) {
     this.#engine = engine
-    this.#apiPort = apiPort
     this.#env = {
       ...engine.env,
       COMPOSE_PROJECT_NAME: project,
@@ -28,13 +25,8 @@ export class ComposedFleet {
       KEDGE_BUILD_IMAGE: 'kedge-test/node:build',
       KEDGE_INSTALL: 'true',
       KEDGE_BUILD_NETWORK: 'none',
-      KEDGE_API_PORT: String(apiPort),
       KEDGE_CHAOS_SPEED: '20',
     }
-  }
-
-  static async of(engine: DockerEngine): Promise<ComposedFleet> {
-    return new ComposedFleet(engine, await freePort())
   }
 
   /** `docker compose` or `docker-compose`, whichever KEDGE_TEST_COMPOSE names. */
@@ -61,7 +53,7 @@ export class ComposedFleet {
       this.compose('exec', '-T', 'cloudcore', 'cat', '/var/lib/kedge/cloudcore/kubeconfig'),
     )
     const config = parse(text)
-    config.clusters[0].cluster.server = `https://127.0.0.1:${this.#apiPort}`
+    config.clusters[0].cluster.server = `https://127.0.0.1:${await this.#engine.door(6443)}`
     writeFileSync(file, stringify(config))
     return new Api(file)
   }
@@ -78,19 +70,4 @@ export class ComposedFleet {
 
 export function words(text: string): string[] {
   return text.split(/\s+/).filter((word) => word !== '')
-}
-
-/** What processes and mounts of the engine's folder are left. */
-export function leftOf(dir: string): string[] {
-  return readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .filter((line) => line.includes(dir))
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address !== null ? address.port : 0
 }

@@ -1,42 +1,49 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { isAlive } from '@kedge/shared/pid-file'
 import { root } from '../../../scripts/build.ts'
 import { eventually } from '../eventually.ts'
 import { debianRoot } from './debian.ts'
+import { OwnMachine, removeControlGroup, tracesOf } from './own-machine.ts'
 import { run } from './run.ts'
 
-/** A Docker engine of the test's own: its images, containers and networks lie in one folder and go with it. */
+const named = /^kedge-engine-(\d+)$/
+
+/**
+ * A Docker engine of the test's own, on a machine of its own: its images, containers, networks and rules go with it, and
+ * with this process. What one whose process was killed has left, the next one removes.
+ */
 export class DockerEngine {
   readonly env: Readonly<Record<string, string>>
+  readonly machine: OwnMachine
   readonly #dir: string
-  readonly #daemon: ChildProcess
-  readonly #ended: Promise<unknown>
 
   private constructor(dir: string) {
     this.#dir = dir
     this.env = { DOCKER_HOST: `unix://${join(dir, 'docker.sock')}` }
     const log = openSync(join(dir, 'dockerd.log'), 'a')
-    this.#daemon = spawn(
-      'dockerd',
-      [
-        ...['--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid')],
-        // Another engine on this machine has the usual bridge and addresses.
-        ...['--host', `unix://${join(dir, 'docker.sock')}`, '--bridge', 'none'],
-        ...['--default-address-pool', 'base=10.213.0.0/16,size=24'],
-      ],
-      { stdio: ['ignore', log, log] },
-    )
-    this.#ended = once(this.#daemon, 'close')
-    this.#daemon.on('error', () => {})
+    const command = [
+      ...['dockerd', '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '--pidfile', join(dir, 'pid')],
+      ...['--host', `unix://${join(dir, 'docker.sock')}`, '--bridge', 'none'],
+      ...['--default-address-pool', 'base=10.213.0.0/16,size=24'],
+      // systemd does not know the processes of that machine.
+      ...['--exec-opt', 'native.cgroupdriver=cgroupfs', '--cgroup-parent', `/${basename(dir)}`],
+    ]
+    this.machine = new OwnMachine(command, log)
+    closeSync(log)
   }
 
-  /** Starts one in the folder `dir`. Throws with its log when it does not come up: it needs root and docker.io. */
-  static async start(dir: string): Promise<DockerEngine> {
-    mkdirSync(dir, { recursive: true })
+  /** Starts one. Throws with its log when it does not come up: it needs root and docker.io. */
+  static async start(): Promise<DockerEngine> {
+    for (const left of readdirSync(tmpdir())) {
+      const [, pid] = named.exec(left) ?? []
+      if (pid !== undefined && !isAlive(Number(pid))) remove(join(tmpdir(), left))
+    }
+    const dir = join(tmpdir(), `kedge-engine-${process.pid}`)
+    mkdirSync(dir, { mode: 0o700 })
     const engine = new DockerEngine(dir)
-    const gone = engine.#ended.then(() => {
+    const gone = engine.machine.ended.then(() => {
       throw new Error('dockerd has ended')
     })
     const up = eventually(() => engine.docker('version'), { within: 60_000, every: 200 })
@@ -78,12 +85,24 @@ export class DockerEngine {
     rmSync(context, { recursive: true })
   }
 
+  /** A port that a container has published on its machine's loopback, as a port of this machine. */
+  door(port: number): Promise<number> {
+    return this.machine.door(port, this.#dir)
+  }
+
+  /** What is left of it on this machine: its folder, processes, mounts and control groups. */
+  left(): string[] {
+    return [...(existsSync(this.#dir) ? [this.#dir] : []), ...tracesOf(basename(this.#dir))]
+  }
+
   /** Stops it and removes all that it had. */
   async stop(): Promise<void> {
-    this.#daemon.kill('SIGTERM')
-    const timer = setTimeout(() => this.#daemon.kill('SIGKILL'), 30_000)
-    if (this.#daemon.pid !== undefined) await this.#ended
-    clearTimeout(timer)
-    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 5 })
+    await this.machine.stop()
+    remove(this.#dir)
   }
+}
+
+function remove(dir: string): void {
+  removeControlGroup(basename(dir))
+  rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
 }
