@@ -30,7 +30,11 @@ export function seal(text: string, { key, purpose }: { key: SealingKey; purpose:
   const nonce = randomBytes(12)
   const cipher = createCipheriv('aes-256-gcm', key.bytes, nonce).setAAD(Buffer.from(purpose))
   const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()])
-  return [mark, ...[nonce, body, cipher.getAuthTag()].map((part) => part.toString('base64url'))].join('.')
+  return written([nonce, body, cipher.getAuthTag()])
+}
+
+function written(parts: readonly Buffer[]): string {
+  return [mark, ...parts.map((part) => part.toString('base64url'))].join('.')
 }
 
 /** Throws a UserError when the key is another, or the text was changed or sealed for another purpose. */
@@ -41,6 +45,8 @@ export function unseal(sealed: string, { key, purpose }: { key: SealingKey; purp
     if (parts.length !== 4 || parts[0] !== mark || nonce?.length !== 12 || tag?.length !== 16 || body === undefined) {
       throw new Error(`not of the form ${mark}.NONCE.TEXT.TAG`)
     }
+    // The last character of a part may hold bits that count for nothing: they are zero, or somebody changed them.
+    if (written([nonce, body, tag]) !== parts.join('.')) throw new Error('not as it was written')
     const decipher = createDecipheriv('aes-256-gcm', key.bytes, nonce, { authTagLength: 16 })
     decipher.setAAD(Buffer.from(purpose)).setAuthTag(tag)
     return Buffer.concat([decipher.update(body), decipher.final()]).toString('utf8')

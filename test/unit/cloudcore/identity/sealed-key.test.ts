@@ -31,9 +31,11 @@ describe('sealing', () => {
       ['kedge-sealed-1', { key, purpose }],
     ]
     for (const [text, how] of wrong) expect(() => unseal(text, how)).toThrow(/cannot be unsealed with .*--ca-key-file/)
-    for (let at = 0; at < sealed.length; at += 7) {
-      const changed = sealed.slice(0, at) + (sealed[at] === 'A' ? 'B' : 'A') + sealed.slice(at + 1)
-      expect(() => unseal(changed, { key, purpose })).toThrow(UserError)
+    for (const [at, was] of [...sealed].entries()) {
+      for (const other of ['A', 'B', '.', '$'].filter((one) => one !== was)) {
+        const changed = sealed.slice(0, at) + other + sealed.slice(at + 1)
+        expect(() => unseal(changed, { key, purpose }), `${sealed} as ${changed}`).toThrow(UserError)
+      }
     }
   })
 })
