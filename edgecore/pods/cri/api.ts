@@ -1,33 +1,36 @@
 import * as container from './api-container.ts'
 import * as sandbox from './api-sandbox.ts'
 import type { Method } from './grpc.ts'
-import { bool, int, type Message, message, messages, nested, string, stringMap, strings } from './protobuf.ts'
+import * as pb from './protobuf.ts'
 
 /** What Kedge calls at an engine: the CRI (k8s.io/cri-api, package `runtime.v1`) and containerd's own events. */
 
-const VersionRequest = message({ version: string(1) })
-const VersionResponse = message({ version: string(1), runtime_name: string(2), runtime_version: string(3) })
-const Condition = message({ type: string(1), status: bool(2), reason: string(3), message: string(4) })
-const RuntimeStatus = message({ conditions: messages(1, Condition) })
-const StatusRequest = message({ verbose: bool(1) })
-const StatusResponse = message({ status: nested(1, RuntimeStatus), info: stringMap(2) })
-const LinuxRuntimeConfiguration = message({ cgroup_driver: int(1) })
-const RuntimeConfigResponse = message({ linux: nested(1, LinuxRuntimeConfiguration) })
+const VersionRequest = pb.message({ version: pb.string(1) })
+const VersionResponse = pb.message({ version: pb.string(1), runtime_name: pb.string(2), runtime_version: pb.string(3) })
+const Condition = pb.message({ type: pb.string(1), status: pb.bool(2), reason: pb.string(3), message: pb.string(4) })
+const RuntimeStatus = pb.message({ conditions: pb.messages(1, Condition) })
+const StatusRequest = pb.message({ verbose: pb.bool(1) })
+const StatusResponse = pb.message({ status: pb.nested(1, RuntimeStatus), info: pb.stringMap(2) })
+const LinuxRuntimeConfiguration = pb.message({ cgroup_driver: pb.int(1) })
+const RuntimeConfigResponse = pb.message({ linux: pb.nested(1, LinuxRuntimeConfiguration) })
 export const cgroupDriver = { systemd: 0, cgroupfs: 1 } as const
 
 /** Of `ContainerEventResponse`: whose container it was is in the labels of its sandbox. */
-const EventSandbox = message({ id: string(1), labels: stringMap(7) })
-const ContainerEvent = message({ container_id: string(1), type: int(2), sandbox: nested(4, EventSandbox) })
+const EventSandbox = pb.message({ id: pb.string(1), labels: pb.stringMap(7) })
+const ContainerEvent = pb.message({ container_id: pb.string(1), type: pb.int(2), sandbox: pb.nested(4, EventSandbox) })
 
-const SubscribeRequest = message({ filters: strings(1) })
-const Any = message({ type_url: string(1), value: nested(2, message({ container_id: string(1), id: string(2) })) })
-const Envelope = message({ namespace: string(2), topic: string(3), event: nested(4, Any) })
+const SubscribeRequest = pb.message({ filters: pb.strings(1) })
+const Any = pb.message({
+  type_url: pb.string(1),
+  value: pb.nested(2, pb.message({ container_id: pb.string(1), id: pb.string(2) })),
+})
+const Envelope = pb.message({ namespace: pb.string(2), topic: pb.string(3), event: pb.nested(4, Any) })
 
-function runtime<I, O>(name: string, request: Message<unknown, I>, response: Message<O, unknown>): Method<I, O> {
+function runtime<I, O>(name: string, request: pb.Message<unknown, I>, response: pb.Message<O, unknown>): Method<I, O> {
   return { path: `/runtime.v1.RuntimeService/${name}`, request, response }
 }
 
-function image<I, O>(name: string, request: Message<unknown, I>, response: Message<O, unknown>): Method<I, O> {
+function image<I, O>(name: string, request: pb.Message<unknown, I>, response: pb.Message<O, unknown>): Method<I, O> {
   return { path: `/runtime.v1.ImageService/${name}`, request, response }
 }
 
