@@ -2,8 +2,7 @@ import type { KubeObject } from '@kedge/shared/objects'
 import { home } from './home.ts'
 import type { IssuerName } from './issuer-name.ts'
 import {
-  approvalMessage,
-  approver,
+  approvedBy,
   conditionsOf,
   holds,
   type Outcome,
@@ -39,19 +38,9 @@ export function certificateRequests({ kind, name, group }: IssuerName & { is: 'c
     outcomeOf,
     approval: (object, time) => ({
       path: `${collection}/${object.metadata.name}/status`,
-      object: withCondition(object, {
-        type: 'Approved',
-        status: 'True',
-        reason: approver,
-        message: approvalMessage,
-        lastTransitionTime: time,
-      }),
+      object: approvedBy(object, { lastTransitionTime: time }),
     }),
   }
-}
-
-function withCondition(object: KubeObject, condition: object): KubeObject {
-  return { ...object, status: { ...object.status, conditions: [...conditionsOf(object), condition] } }
 }
 
 /** Invalid and denied requests stay so; what failed may succeed in another request. */

@@ -1,17 +1,7 @@
 import type { KubeObject } from '@kedge/shared/objects'
 import type { Signed, SignRequest } from './issuer.ts'
 import { type IssuerName, ownSigner } from './issuer-name.ts'
-import {
-  approvalMessage,
-  approver,
-  conditionsOf,
-  holds,
-  type Outcome,
-  pemIn,
-  type RequestKind,
-  usages,
-  wordsOf,
-} from './request-kind.ts'
+import { approvedBy, holds, type Outcome, pemIn, type RequestKind, usages, wordsOf } from './request-kind.ts'
 
 /** Signs in the name of cloudcore's own authority. */
 interface Signer {
@@ -44,21 +34,10 @@ export function signingRequests({ signer }: IssuerName & { is: 'kubernetes-csr' 
     outcomeOf,
     approval: (object, time) => ({
       path: `${collection}/${object.metadata.name}/approval`,
-      object: approved(object, time),
+      object: approvedBy(object, { lastUpdateTime: time }),
     }),
   }
   return signer === ownSigner ? { ...kind, complete: (object, request) => completed(object, request, own) } : kind
-}
-
-function approved(object: KubeObject, time: string): KubeObject {
-  const condition = {
-    type: 'Approved',
-    status: 'True',
-    reason: approver,
-    message: approvalMessage,
-    lastUpdateTime: time,
-  }
-  return { ...object, status: { ...object.status, conditions: [...conditionsOf(object), condition] } }
 }
 
 async function completed(object: KubeObject, request: SignRequest, own: Signer) {

@@ -61,6 +61,13 @@ export function pemIn({ status }: KubeObject, field: string): string {
 }
 
 export const usages = ['digital signature', 'client auth']
-/** What our approvals bear as their reason. */
-export const approver = 'kedge.io'
-export const approvalMessage = 'cloudcore has judged the request and the node that it comes from'
+
+/** The object with our approval, which bears its time, RFC 3339, as its kind has it. */
+export function approvedBy(
+  object: KubeObject,
+  time: { lastTransitionTime: string } | { lastUpdateTime: string },
+): KubeObject {
+  const message = 'cloudcore has judged the request and the node that it comes from'
+  const condition = { type: 'Approved', status: 'True', reason: 'kedge.io', message, ...time }
+  return { ...object, status: { ...object.status, conditions: [...conditionsOf(object), condition] } }
+}
