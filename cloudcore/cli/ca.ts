@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { systemClock } from '@kedge/shared/clock'
+import { commandLine } from '@kedge/shared/command-line'
 import { formatDuration, parseDuration } from '@kedge/shared/duration'
 import { UserError } from '@kedge/shared/errors'
 import { pinOf } from '@kedge/shared/identity/token'
@@ -17,7 +18,7 @@ import { bundle } from '../identity/x509.ts'
 import type { Kube } from '../kube/api.ts'
 import { collectionIn } from '../kube/paths.ts'
 import { apiServerDir, defaultData } from '../settings.ts'
-import { accessHelp, accessOptions, commandLine, type KubeAround, withKube } from './kube-access.ts'
+import { accessHelp, accessOptions, type KubeAround, withKube } from './kube-access.ts'
 
 const help = `Usage: cloudcore ca list [flags]
        cloudcore ca rotate [--spread 1h] [flags]
@@ -63,7 +64,7 @@ const words: Record<string, (parts: Parts) => Promise<string>> = { list, rotate,
 
 /** `cloudcore ca …`, `argv` being what follows the word. Returns what to say; throws a UserError. */
 export async function caCommand(argv: readonly string[], { env, now }: KubeAround): Promise<string> {
-  const { values, positionals } = commandLine('ca', argv, options)
+  const { values, positionals } = commandLine('cloudcore ca', argv, options)
   if (values.help === true) return help
   const [word = '', ...more] = positionals
   const run = Object.hasOwn(words, word) ? words[word] : undefined

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { commandLine } from '@kedge/shared/command-line'
 import { UserError } from '@kedge/shared/errors'
 import type { Env } from '@kedge/shared/settings'
 import { defaultData } from '../settings.ts'
@@ -49,9 +49,5 @@ function parsed(argv: readonly string[], name: string, flag: string) {
     force: { type: 'boolean' as const },
     help: { type: 'boolean' as const, short: 'h' },
   }
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UserError(`${(error as Error).message}; cloudcore ${name} --help lists all flags`)
-  }
+  return commandLine(`cloudcore ${name}`, argv, options)
 }

@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { commandLine } from '@kedge/shared/command-line'
 import { explain, UserError } from '@kedge/shared/errors'
 import type { Env } from '@kedge/shared/settings'
 import { age, table } from '@kedge/shared/table'
@@ -34,7 +34,7 @@ export interface GetAround {
 
 /** `cloudcore get …`, `argv` being what follows the word. Returns what to say; throws a UserError. */
 export async function getCommand(argv: readonly string[], { env, now }: GetAround): Promise<string> {
-  const { values, positionals } = parsed(argv)
+  const { values, positionals } = commandLine('cloudcore get', argv, options)
   if (values.help) return help
   const [what, ...more] = positionals
   if (what !== 'sync' || more.length > 0) {
@@ -52,14 +52,6 @@ export async function getCommand(argv: readonly string[], { env, now }: GetAroun
   if (content === undefined) throw new UserError(`node "${values.node}" is not known to this cloudcore`)
   if (output === 'json') return `${JSON.stringify(content, null, 2)}\n`
   return values.node === undefined ? nodesTable(content as NodePage[]) : objectsTable(content as ObjectPage[], now)
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UserError(`${(error as Error).message}; cloudcore get --help lists all flags`)
-  }
 }
 
 /** A page of the status server; undefined when there is none. */

@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { UserError } from '@kedge/shared/errors'
 import type { Env } from '@kedge/shared/settings'
 import type { Kube } from '../kube/api.ts'
@@ -27,22 +26,6 @@ export interface KubeAround {
   now: number
   /** Says something to the person, beside the output. */
   note: (line: string) => void
-}
-
-type Options = NonNullable<ParseArgsConfig['options']>
-type Config<T extends Options> = { args: string[]; options: T; allowPositionals: true }
-
-/** Reads what follows `cloudcore <command>`. Throws a `UserError` that names the help of the command. */
-export function commandLine<const T extends Options>(
-  command: string,
-  argv: readonly string[],
-  options: T,
-): ReturnType<typeof parseArgs<Config<T>>> {
-  try {
-    return parseArgs<Config<T>>({ args: [...argv], options, allowPositionals: true })
-  } catch (error) {
-    throw new UserError(`${(error as Error).message}; cloudcore ${command} --help lists all flags`)
-  }
 }
 
 /** Runs `work` with Kubernetes, wherever that is. Throws a UserError where there is none to reach. */

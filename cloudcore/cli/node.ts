@@ -1,4 +1,5 @@
 import { systemClock } from '@kedge/shared/clock'
+import { commandLine } from '@kedge/shared/command-line'
 import { explain, UserError } from '@kedge/shared/errors'
 import { silentLog } from '@kedge/shared/log'
 import type { KubeObject } from '@kedge/shared/objects'
@@ -13,7 +14,7 @@ import { conditionOf } from '../kube/conditions.ts'
 import { hasCode } from '../kube/errors.ts'
 import { collectionIn, nodePath } from '../kube/paths.ts'
 import { isEdgeNode } from '../kube/trim.ts'
-import { accessHelp, accessOptions, commandLine, type KubeAround, withKube } from './kube-access.ts'
+import { accessHelp, accessOptions, type KubeAround, withKube } from './kube-access.ts'
 
 const help = `Usage: cloudcore node list [flags]
        cloudcore node revoke NAME [flags]
@@ -32,7 +33,7 @@ const hint = 'cloudcore node --help lists all flags'
 
 /** `cloudcore node …`, `argv` being what follows the word. Returns what to say; throws a UserError. */
 export async function nodeCommand(argv: readonly string[], { env, now }: KubeAround): Promise<string> {
-  const { values, positionals } = commandLine('node', argv, accessOptions)
+  const { values, positionals } = commandLine('cloudcore node', argv, accessOptions)
   if (values.help === true) return help
   const [word, name, ...rest] = positionals
   if (word === 'list' && name === undefined) return withKube(values, env, (kube) => list(kube, now))

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { systemClock } from '@kedge/shared/clock'
+import { commandLine } from '@kedge/shared/command-line'
 import { formatDuration, parseDuration } from '@kedge/shared/duration'
 import { explain, UserError } from '@kedge/shared/errors'
 import { formatToken } from '@kedge/shared/identity/token'
@@ -11,7 +12,7 @@ import { hashOf, identityLabel, readToken, type TokenRecord, tokenName, tokenSec
 import { Registry } from '../identity/registry.ts'
 import type { Kube } from '../kube/api.ts'
 import { collectionIn } from '../kube/paths.ts'
-import { accessHelp, accessOptions, commandLine, type KubeAround, withKube } from './kube-access.ts'
+import { accessHelp, accessOptions, type KubeAround, withKube } from './kube-access.ts'
 
 const help = `Usage: cloudcore token create [--node NAME] [--ttl 24h] [--uses 1] [flags]
        cloudcore token list [flags]
@@ -43,7 +44,7 @@ const sweepAfter = 7 * 24 * 3_600_000
 
 /** `cloudcore token …`, `argv` being what follows the word. Returns what to say; throws a UserError. */
 export async function tokenCommand(argv: readonly string[], around: KubeAround): Promise<string> {
-  const { values, positionals } = commandLine('token', argv, options)
+  const { values, positionals } = commandLine('cloudcore token', argv, options)
   if (values.help === true) return help
   const [word, ...rest] = positionals
   if (word === 'create' && rest.length === 0) {

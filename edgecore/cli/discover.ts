@@ -1,8 +1,8 @@
+import { commandLine } from '@kedge/shared/command-line'
 import { UserError } from '@kedge/shared/errors'
 import { manifestsOf, type Proposal } from '@kedge/shared/proposals'
 import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 import { asked } from './device-words.ts'
 import type { Said } from './get.ts'
 
@@ -29,7 +29,7 @@ export async function discover(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Said> {
-  const { values, positionals: wanted } = commandLine('discover', argv, options)
+  const { values, positionals: wanted } = commandLine('edgecore discover', argv, options)
   if (values.help) return { out: help, note: '' }
   const { output = 'yaml', namespace = 'default' } = values
   if (!['yaml', 'json', 'table'].includes(output))

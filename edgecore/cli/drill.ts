@@ -1,10 +1,10 @@
+import { commandLine } from '@kedge/shared/command-line'
 import { formatDuration, parseDuration } from '@kedge/shared/duration'
 import { UserError } from '@kedge/shared/errors'
 import { table } from '@kedge/shared/table'
 import { stream } from '../control/client.ts'
 import type { DrillEvent } from '../node/drill.ts'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 
 const help = `Usage: edgecore drill --yes|--dry-run [flags]
 
@@ -36,7 +36,7 @@ export interface DrillAround {
 
 /** `edgecore drill …`, `argv` being what follows the word. Resolves with the exit code; throws a `UserError`. */
 export async function drill(argv: readonly string[], { env, write, signal }: DrillAround): Promise<number> {
-  const { values, positionals } = commandLine('drill', argv, options)
+  const { values, positionals } = commandLine('edgecore drill', argv, options)
   if (values.help) {
     write(help)
     return 0

@@ -1,7 +1,7 @@
+import { commandLine } from '@kedge/shared/command-line'
 import { UserError } from '@kedge/shared/errors'
 import { ask } from '../control/client.ts'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 import { asked } from './device-words.ts'
 import { onePod, podPath } from './pod-words.ts'
 
@@ -43,7 +43,7 @@ export interface ExecAround {
 /** `edgecore exec …`, `argv` being what follows the word. Resolves with the command's exit code; throws a `UserError`. */
 export async function exec(argv: readonly string[], { env, terminal }: ExecAround): Promise<number> {
   const split = argv.indexOf('--')
-  const { values, positionals } = commandLine('exec', split === -1 ? argv : argv.slice(0, split), options)
+  const { values, positionals } = commandLine('edgecore exec', split === -1 ? argv : argv.slice(0, split), options)
   if (values.help) {
     terminal.stdout.write(help)
     return 0

@@ -1,8 +1,8 @@
+import { commandLine } from '@kedge/shared/command-line'
 import { UserError } from '@kedge/shared/errors'
 import { nearest } from '@kedge/shared/near'
 import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 import { keyFileOf, openReader } from './reader.ts'
 import { type Item, type View, type ViewName, views } from './views.ts'
 
@@ -63,7 +63,7 @@ export interface Said {
  * a database that cannot be read, and a NAME that is not there.
  */
 export async function get(argv: readonly string[], { env, now }: GetAround): Promise<Said> {
-  const { values, positionals } = commandLine('get', argv, options)
+  const { values, positionals } = commandLine('edgecore get', argv, options)
   if (values.help) return { out: help, note: '' }
   const [kind, name, extra] = positionals
   if (extra !== undefined) throw new UserError(`found "${extra}" after the name; give one name at most`)

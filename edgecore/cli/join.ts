@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join as joinPath } from 'node:path'
 import { type Clock, systemClock } from '@kedge/shared/clock'
+import { commandLine } from '@kedge/shared/command-line'
 import { explain, UserError } from '@kedge/shared/errors'
 import type { EnrolDown, Enrolled } from '@kedge/shared/identity/enrol'
 import { type JoinToken, parseToken, shownToken } from '@kedge/shared/identity/token'
@@ -17,7 +18,6 @@ import { findIdentity, forgetRequest, keepIdentity, requestKey } from '../identi
 import { nameOf } from '../identity/settle.ts'
 import { defaultData } from '../settings.ts'
 import { NodeClock } from '../time/node-clock.ts'
-import { commandLine } from './command-line.ts'
 
 const help = `edgecore join mqtts://HOST:8883 --token TOKEN [flags]
 
@@ -48,7 +48,7 @@ export interface JoinAround {
 
 /** What `edgecore join` prints. Throws a `UserError` for what a person can mend, an `Error` when the cloud is away. */
 export async function join(argv: readonly string[], around: JoinAround): Promise<string> {
-  const { values, positionals } = commandLine('join', argv, {
+  const { values, positionals } = commandLine('edgecore join', argv, {
     token: { type: 'string' },
     'token-file': { type: 'string' },
     'node-name': { type: 'string' },

@@ -1,8 +1,8 @@
+import { commandLine } from '@kedge/shared/command-line'
 import { parseDuration } from '@kedge/shared/duration'
 import { UserError } from '@kedge/shared/errors'
 import { stream } from '../control/client.ts'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 import { onePod, podPath } from './pod-words.ts'
 
 const help = `Usage: edgecore logs POD [flags]
@@ -46,7 +46,7 @@ export interface LogsAround {
 
 /** `edgecore logs …`, `argv` being what follows the word. Throws a `UserError` for what the person can mend. */
 export async function logs(argv: readonly string[], { env, write, signal, now }: LogsAround): Promise<void> {
-  const { values, positionals } = commandLine('logs', argv, options)
+  const { values, positionals } = commandLine('edgecore logs', argv, options)
   if (values.help) return write(help)
   const path = podPath(onePod('logs', positionals), values.namespace ?? 'default')
   const query = new URLSearchParams()

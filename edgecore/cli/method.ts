@@ -1,8 +1,8 @@
+import { commandLine } from '@kedge/shared/command-line'
 import type { DeviceMethod } from '@kedge/shared/devices'
 import { UserError } from '@kedge/shared/errors'
 import { table } from '@kedge/shared/table'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 import { asked, idOf, pairsOf } from './device-words.ts'
 
 const help = `Usage: edgecore method list DEVICE [flags]
@@ -29,7 +29,7 @@ export async function method(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
-  const { values, positionals } = commandLine('method', argv, options)
+  const { values, positionals } = commandLine('edgecore method', argv, options)
   if (values.help) return help
   const [verb, device, name, ...words] = positionals
   const data = values.data ?? (env.KEDGE_DATA || defaultData)

@@ -1,5 +1,5 @@
+import { commandLine } from '@kedge/shared/command-line'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 import { asked } from './device-words.ts'
 import { onePod, podPath } from './pod-words.ts'
 
@@ -28,7 +28,7 @@ export async function restart(
   argv: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
-  const { values, positionals } = commandLine('restart', argv, options)
+  const { values, positionals } = commandLine('edgecore restart', argv, options)
   if (values.help) return help
   const pod = onePod('restart', positionals)
   const path = podPath(pod, values.namespace ?? 'default')

@@ -1,8 +1,8 @@
+import { commandLine } from '@kedge/shared/command-line'
 import { UserError } from '@kedge/shared/errors'
 import { table } from '@kedge/shared/table'
 import { follow } from '../control/client.ts'
 import { defaultData } from '../settings.ts'
-import { commandLine } from './command-line.ts'
 import { asked, idOf, pairsOf } from './device-words.ts'
 
 const help = `Usage: edgecore twin get DEVICE [PROPERTY] [flags]
@@ -55,7 +55,7 @@ interface Shown {
 
 /** `edgecore twin …`, `argv` being what follows the word. Throws a `UserError` for what the person can mend. */
 export async function twin(argv: readonly string[], around: TwinAround): Promise<void> {
-  const { values, positionals } = commandLine('twin', argv, options)
+  const { values, positionals } = commandLine('edgecore twin', argv, options)
   const [verb, ...words] = positionals
   if (values.help) return around.write(help)
   const { output = 'text', namespace = 'default' } = values

@@ -1,10 +1,10 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util'
-import { UserError } from '@kedge/shared/errors'
+import { UserError } from './errors.ts'
 
 type Options = NonNullable<ParseArgsConfig['options']>
 type Config<T extends Options> = { args: string[]; options: T; allowPositionals: true }
 
-/** Reads what follows `edgecore <command>`. Throws a `UserError` that names the help of the command. */
+/** Reads what follows a command, `edgecore get`. Throws a `UserError` that names the help of the command. */
 export function commandLine<const T extends Options>(
   command: string,
   argv: readonly string[],
@@ -13,6 +13,6 @@ export function commandLine<const T extends Options>(
   try {
     return parseArgs<Config<T>>({ args: [...argv], options, allowPositionals: true })
   } catch (error) {
-    throw new UserError(`${(error as Error).message}; edgecore ${command} --help lists all flags`)
+    throw new UserError(`${(error as Error).message}; ${command} --help lists all flags`)
   }
 }
