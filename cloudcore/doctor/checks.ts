@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { type Check, check, fail, ok } from '@kedge/shared/doctor/check'
+import { type Check, check } from '@kedge/shared/doctor/check'
 import { judgeDatabase, readDatabase } from '@kedge/shared/doctor/database'
-import type { Found } from '@kedge/shared/doctor/given-settings'
+import { type Found, settingsCheck } from '@kedge/shared/doctor/given-settings'
 import { machineChecks, portCheck } from '@kedge/shared/doctor/machine-checks'
 import { version } from '@kedge/shared/version'
 import { apiServerDir, type cloudcoreProgram, linkPortOf } from '../settings.ts'
@@ -20,17 +20,10 @@ const MiB = 1024 * 1024
 
 /** All that must hold for a cloudcore. They change nothing, and disturb none that runs. */
 export function cloudChecks({ found, self, now }: CloudParts): Check[] {
-  const { values, data, pid, faults, from } = found
+  const { values, data, pid } = found
   const kube = readKube(found)
   return [
-    check({
-      name: 'settings',
-      read: () => faults,
-      judge: (wrong) =>
-        wrong === undefined
-          ? ok(`good, from ${from}`)
-          : fail(wrong, 'cloudcore --print-config shows where each is from'),
-    }),
+    settingsCheck('cloudcore', found),
     check({
       name: 'cloudcore',
       read: async (signal) => ({ ...(await readReady(found, signal)), version }),

@@ -1,6 +1,6 @@
-import { type Check, check, fail, ok } from '@kedge/shared/doctor/check'
+import { type Check, check } from '@kedge/shared/doctor/check'
 import { judgeDatabase, readDatabase } from '@kedge/shared/doctor/database'
-import type { Found } from '@kedge/shared/doctor/given-settings'
+import { type Found, settingsCheck } from '@kedge/shared/doctor/given-settings'
 import { machineChecks, portCheck } from '@kedge/shared/doctor/machine-checks'
 import { explain } from '@kedge/shared/errors'
 import { version } from '@kedge/shared/version'
@@ -22,18 +22,11 @@ const MiB = 1024 * 1024
 
 /** All that must hold for a node. They change nothing, and disturb no edgecore that runs. */
 export function edgeChecks({ found, self, now }: EdgeParts): Check[] {
-  const { values, data, pid, faults, from } = found
+  const { values, data, pid } = found
   const settings = { ...values, data }
   const standing = standingOf(data, pid)
   return [
-    check({
-      name: 'settings',
-      read: () => faults,
-      judge: (wrong) =>
-        wrong === undefined
-          ? ok(`good, from ${from}`)
-          : fail(wrong, 'edgecore --print-config shows where each is from'),
-    }),
+    settingsCheck('edgecore', found),
     check({
       name: 'edgecore',
       read: async () => ({ pid, version, ...(await standing) }),

@@ -4,6 +4,7 @@ import { explain, UserError } from '../errors.ts'
 import { startOf } from '../load-settings.ts'
 import { runningPid } from '../pid-file.ts'
 import { type Env, type Program, settle, type Table, type Values } from '../settings.ts'
+import { type Check, check, fail, ok } from './check.ts'
 
 export interface Lookup<T extends Table> {
   program: Program<T>
@@ -27,6 +28,18 @@ export interface Found<T extends Table> {
   /** All that is wrong with them: then the values are defaults. */
   faults: string | undefined
   env: Env
+}
+
+/** What every doctor checks first. */
+export function settingsCheck(program: string, { faults, from }: Pick<Found<Table>, 'faults' | 'from'>): Check {
+  return check({
+    name: 'settings',
+    read: () => faults,
+    judge: (wrong) =>
+      wrong === undefined
+        ? ok(`good, from ${from}`)
+        : fail(wrong, `${program} --print-config shows where each is from`),
+  })
 }
 
 /**

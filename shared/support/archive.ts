@@ -15,6 +15,28 @@ export interface SupportLine {
   rest: string[]
 }
 
+/** What `support --help` says. `holds`: what is in the archive of this program, after versions, settings and the doctor. Pure. */
+export function supportHelp({
+  program,
+  holds,
+  defaultData,
+}: Record<'program' | 'holds' | 'defaultData', string>): string {
+  return `Usage: ${program} support [--to FILE] [flags]
+
+Writes an archive for whoever is asked for help: versions, settings, what ${program} doctor says,
+${holds}.
+Passwords, tokens, keys, the values of Secrets, ConfigMaps, twins, environments and device configurations are not in it,
+nor are commands and arguments of pods. It changes nothing.
+
+      --to FILE     The archive (default: ${program}-support-TIME.tar.gz in this folder); what is there stays
+      --log FILE    The log of ${program}, where it is neither in the journal nor in a file that ${program} writes itself
+      --data PATH   The data folder of ${program} (default: KEDGE_DATA, else ${defaultData})
+  -h, --help        Print this and end
+
+All other flags of ${program} count as well, over those of the ${program} that runs.
+`
+}
+
 /** Takes `--to FILE`, `--log FILE` and `--help` off a command line. `now`: milliseconds since the epoch. */
 export function supportLine(program: string, argv: readonly string[], now: number): SupportLine {
   const { values, rest } = takeValues(argv, { '--to': 'to', '--log': 'log' })
