@@ -48,6 +48,7 @@ type Optional = BrokerSettings &
     | 'discovered'
     | 'discoveredNamespace'
     | 'uploads'
+    | 'uploadsTokenFile'
     | 'linkPort'
     | 'linkNames'
     | 'linkPlain'
@@ -146,7 +147,8 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     const conditionsFor = devices.conditionsFor.bind(devices)
     const asks = add(new Asks({ send: (node, frame) => link.send(node, frame), clock, log }))
     const ask = asks.ask.bind(asks)
-    const uploads = settings.uploads ? add(new UploadSink({ url: settings.uploads, clock, log, random })) : undefined
+    const { uploads: url, uploadsTokenFile: tokenFile } = settings
+    const uploads = url ? add(new UploadSink({ url, tokenFile, clock, log, random })) : undefined
     const writer = add(new StatusWriter({ ...writing, nodes, statusInterval, conditionsFor, ask, discovered, uploads }))
     const mirror = deviceStatus ? add(new DeviceStatusMirror(writing)) : undefined
     const refusals = add(new RefusalWriter({ ...writing, standing }))

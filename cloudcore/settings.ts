@@ -141,6 +141,10 @@ export const cloudcoreProgram = program({
       type: url(['http:', 'https:']),
       help: 'Where what edge nodes upload is posted, each as a CloudEvent; edgecore needs --uploads, too',
     },
+    uploadsTokenFile: {
+      type: path,
+      help: 'The file with the token that is shown there (Authorization: Bearer), read for each message',
+    },
     installCrds: {
       type: flag,
       default: 'true',
@@ -153,7 +157,7 @@ export const cloudcoreProgram = program({
     },
     logLevel: { type: logLevel, default: 'info', help: 'The least important lines that are logged' },
   },
-  check: (settings, env) => [...kubernetesFaults(settings, env), ...brokerFaults(settings)],
+  check: (settings, env) => [...kubernetesFaults(settings, env), ...brokerFaults(settings), ...uploadsFaults(settings)],
 })
 
 /** The port of cloudcore's own end of the link: that of MQTT over TLS unless given. */
@@ -186,6 +190,11 @@ function kubernetesFaults(settings: Ways, env: Env): Fault[] {
   const advice =
     'give --kubeconfig FILE for a cluster, or --standalone for an embedded one (in a pod neither is needed)'
   return [{ name: 'kubeconfig', found: 'there is no Kubernetes to work with', advice }]
+}
+
+function uploadsFaults({ uploads, uploadsTokenFile }: { uploads?: string; uploadsTokenFile?: string }): Fault[] {
+  if (uploadsTokenFile === undefined || uploads !== undefined) return []
+  return [{ name: 'uploadsTokenFile', found: 'given without uploads', advice: 'give --uploads URL, too' }]
 }
 
 const brokerParts = [

@@ -87,7 +87,7 @@ export async function cloudSecrets({ found, objects }: Pick<SupportParts, 'found
   const pki = join(apiServerDir(data), 'pki')
   const files = [
     ...[values.kubeconfig, values.writeKubeconfig, join(data, 'kubeconfig'), values.caKeyFile, values.linkTlsKey],
-    ...[values.linkBrokerPasswordFile, values.linkBrokerTlsKey],
+    ...[values.linkBrokerPasswordFile, values.linkBrokerTlsKey, values.uploadsTokenFile],
     ...filesIn(pki, /\.(pem|key|token)$/),
   ]
   const { pods, devices, secrets } = await objects.catch(() => ({ pods: [], devices: [], secrets: [] }))

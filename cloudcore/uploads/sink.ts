@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
@@ -11,6 +12,8 @@ import { cloudEvent } from './cloud-event.ts'
 export interface UploadSinkOptions {
   /** Where uploads are posted: http or https. */
   url: string
+  /** File with the token that is shown there (RFC 6750), read for each message: whoever renews it just writes it. */
+  tokenFile?: string | undefined
   /** Milliseconds that one answer may take. */
   patience?: number
   clock: Clock
@@ -32,14 +35,17 @@ interface Upload {
 
 /** Requests on their way at once. */
 const atOnce = 32
-/** Answers of the 400s that another try may change: time-out, too early, too many. */
-const passing = new Set([408, 425, 429])
+/**
+ * Answers that are about the message (RFC 9110, 15.5): no other try changes them. A token that has ended or a path that is
+ * not there yet is about the receiver, and somebody will mend it.
+ */
+const final = new Set([400, 406, 411, 413, 414, 415, 422])
 
 /**
  * Posts what edge nodes upload to one URL, each message as a CloudEvent. They may arrive in another order than they were
  * published in, and one whose answer was lost arrives again, with the same id.
  *
- * Invariant: a node is told `accepted` after a 2xx, and `refused` after an answer that no other try will change.
+ * Invariant: a node is told `accepted` after a 2xx, and `refused` after an answer that is about the message.
  */
 export class UploadSink implements Service {
   readonly counts: UploadCounts = { accepted: 0, refused: 0, delayed: 0 }
@@ -79,7 +85,7 @@ export class UploadSink implements Service {
     const code = await this.#post(upload)
     if (code >= 200 && code < 300) return this.#taken()
     const why = `${this.#options.url} answers ${code}`
-    if (code < 400 || code >= 500 || passing.has(code)) throw new Error(why)
+    if (!final.has(code)) throw new Error(why)
     this.counts.refused++
     return { wrote: true, result: refused(why) }
   }
@@ -87,10 +93,21 @@ export class UploadSink implements Service {
   async #post({ node, report }: Upload): Promise<number> {
     const { url, patience = 10_000 } = this.#options
     const signal = AbortSignal.any([this.#stopping.signal, AbortSignal.timeout(patience)])
-    const response = await fetch(url, { method: 'POST', ...cloudEvent(node, report), redirect: 'manual', signal })
+    const { headers, body } = cloudEvent(node, report)
+    const allHeaders = { ...headers, ...(await this.#authorization()) }
+    const response = await fetch(url, { method: 'POST', headers: allHeaders, body, redirect: 'manual', signal })
     // What it says is not read, but the connection is free again.
     await response.body?.cancel()
     return response.status
+  }
+
+  async #authorization(): Promise<{ authorization?: string }> {
+    const { tokenFile } = this.#options
+    if (tokenFile === undefined) return {}
+    const token = (await readFile(tokenFile, 'utf8')).trim()
+    // What a header cannot hold must not be quoted by whoever refuses it.
+    if (!/^[\x21-\x7e]+$/.test(token)) throw new Error(`${tokenFile} holds no token of one line`)
+    return { authorization: `Bearer ${token}` }
   }
 
   #taken(): Pass<Answer> {

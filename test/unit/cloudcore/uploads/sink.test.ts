@@ -1,9 +1,12 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { UploadSink, type UploadSinkOptions } from '@kedge/cloudcore/uploads/sink'
 import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
 import type { UploadReport } from '@kedge/shared/reports'
 import { expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../../../support/eventually.ts'
+import { tempDir } from '../../../support/temp-dir.ts'
 import { UploadReceiver } from '../../../support/upload-receiver.ts'
 
 async function rig(options: Partial<UploadSinkOptions> = {}) {
@@ -41,7 +44,7 @@ test('an upload is posted as a CloudEvent, its bytes as they were', async () => 
   })
 })
 
-test.each([408, 425, 429, 500, 503, 302])('%d is tried again', async (code) => {
+test.each([401, 403, 404, 408, 425, 429, 500, 503, 302])('%d is tried again', async (code) => {
   const { receiver, sink } = await rig()
   receiver.answer = () => (receiver.posted.length < 3 ? code : 200)
   expect(await sink.accept('edge-1', upload('x'))).toEqual({ is: 'accepted' })
@@ -49,7 +52,7 @@ test.each([408, 425, 429, 500, 503, 302])('%d is tried again', async (code) => {
   expect(sink.counts).toEqual({ accepted: 1, refused: 0, delayed: 2 })
 })
 
-test.each([400, 401, 404, 413])('%d is final, and holds up nothing else', async (code) => {
+test.each([400, 413, 415, 422])('%d is final, and holds up nothing else', async (code) => {
   const { receiver, sink } = await rig()
   receiver.answer = ({ body }) => (body.toString() === 'bad' ? code : 204)
   const answers = await Promise.all([
@@ -58,6 +61,23 @@ test.each([400, 401, 404, 413])('%d is final, and holds up nothing else', async 
   ])
   expect(answers).toEqual([{ is: 'refused', reason: `${receiver.url} answers ${code}` }, { is: 'accepted' }])
   expect(receiver.posted).toHaveLength(2)
+})
+
+test('a token is shown as it stands in its file now; without one that is usable nothing is posted', async () => {
+  const tokenFile = join(tempDir(), 'token')
+  const { receiver, sink } = await rig({ tokenFile })
+  const answer = sink.accept('edge-1', upload('x'))
+  await eventually(() => sink.counts.delayed > 0)
+  writeFileSync(tokenFile, 'one\ntwo\n')
+  const before = sink.counts.delayed
+  await eventually(() => sink.counts.delayed > before)
+  expect(receiver.posted).toEqual([])
+  for (const token of ['first', 'second']) {
+    writeFileSync(tokenFile, `${token}\n`)
+    await sink.accept('edge-1', upload(token, { id: `upload-${token}` }))
+    expect(receiver.posted.at(-1)).toMatchObject({ headers: { authorization: `Bearer ${token}` } })
+  }
+  expect(await answer).toEqual({ is: 'accepted' })
 })
 
 test('two nodes may use the same id', async () => {
