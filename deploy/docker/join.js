@@ -1,6 +1,8 @@
 // Starts edgecore in a container. With JOIN_URL=mqtts://HOST:8883 and no identity yet it joins first, with the token in
-// the file that JOIN_TOKEN_FILE names, waiting for that file and for cloudcore as long as it takes.
+// the file that JOIN_TOKEN_FILE names, waiting for that file and for cloudcore as long as it takes. A file broker-ca.pem
+// beside it vouches for the broker that carries the link then.
 import { existsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 const { JOIN_URL: url, JOIN_TOKEN_FILE: file = '/run/kedge/token', KEDGE_DATA } = process.env
@@ -10,6 +12,8 @@ const [command = '-'] = process.argv.slice(2)
 const runs = command.startsWith('-') && !['-h', '--help', '--version', '--print-config'].includes(command)
 
 if (url && runs && !existsSync(`${data}/identity.pem`)) await joined()
+const ca = `${dirname(file)}/broker-ca.pem`
+if (existsSync(ca)) process.env.KEDGE_CLOUD_TLS_CA ||= ca
 await import('./edgecore.js')
 
 async function joined() {

@@ -49,6 +49,13 @@ function parsed(text: string): unknown {
   }
 }
 
+/** Gives each of several gates an order. Resolves with the number of connections that stood; throws when one does not take it. */
+export async function tellGates(paths: readonly string[], order: Order): Promise<number> {
+  if (paths.length === 0) throw new Error('there is none')
+  const stood = await Promise.all(paths.map((path) => tellGate(path, order)))
+  return stood.reduce((sum, count) => sum + count, 0)
+}
+
 /** Gives a gate an order. Resolves with the number of connections that stood; throws when the gate does not take it. */
 export function tellGate(socketPath: string, order: Order): Promise<number> {
   return new Promise((resolve, reject) => {

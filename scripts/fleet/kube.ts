@@ -41,7 +41,12 @@ export interface KubeAccess {
 
 /** Reads the current context of a kubeconfig. Throws where a part of it is missing. */
 export function readKubeconfig(path: string): KubeAccess {
-  const config = Kubeconfig.parse(parse(readFileSync(path, 'utf8')))
+  return parseKubeconfig(readFileSync(path, 'utf8'), path)
+}
+
+/** The same of a text; `path` is where it comes from. */
+export function parseKubeconfig(text: string, path = 'kubeconfig'): KubeAccess {
+  const config = Kubeconfig.parse(parse(text))
   const context = config.contexts.find(({ name }) => name === config['current-context'])?.context
   const cluster = config.clusters.find(({ name }) => name === context?.cluster)?.cluster
   const user = config.users.find(({ name }) => name === context?.user)?.user
@@ -73,7 +78,7 @@ export function ask(access: KubeAccess, method: string, path: string, body?: unk
   const headers = {
     accept: 'application/json',
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
-    ...(payload !== undefined && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(payload) }),
+    ...(payload !== undefined && { 'content-type': typeOf(method), 'content-length': Buffer.byteLength(payload) }),
   }
   return new Promise((done, failed) => {
     const options = { method, headers, ca, cert, key, agent: false, signal: AbortSignal.timeout(10_000) }
@@ -86,6 +91,11 @@ export function ask(access: KubeAccess, method: string, path: string, body?: unk
     sent.on('error', (cause) => failed(new Error(`${method} ${path} of ${server}`, { cause })))
     sent.end(payload)
   })
+}
+
+/** A patch is one of server-side apply. */
+function typeOf(method: string): string {
+  return method === 'PATCH' ? 'application/apply-patch+yaml' : 'application/json'
 }
 
 function read(text: string): unknown {

@@ -1,12 +1,12 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { build, root, version } from '../build.ts'
 import { buildFleetTool } from '../compose/build.ts'
 import { copyParts, partsOf } from './parts.ts'
 
 /**
  * Builds everything and lays out, for the Dockerfile, one folder for each image: `edgecore`, `cloudcore` and `fleet`,
- * and `data`, an empty one for a volume.
+ * `data`, an empty one for a volume, and `folders` with one for each volume that others read.
  */
 async function main(to: string | undefined): Promise<void> {
   if (to === undefined) throw new Error('say where to: image.ts FOLDER')
@@ -14,11 +14,26 @@ async function main(to: string | undefined): Promise<void> {
   const health = { from: join(root, 'deploy/docker/health.js'), to: 'health.js' }
   const start = { from: join(root, 'deploy/docker/join.js'), to: 'join.js' }
   layOut([...partsOf('edgecore'), health, start], join(to, 'edgecore'))
-  layOut([...partsOf('cloudcore'), health], join(to, 'cloudcore'))
+  const cloud = { from: join(root, 'deploy/docker/cloud.js'), to: 'cloud.js' }
+  layOut([...partsOf('cloudcore'), health, cloud], join(to, 'cloudcore'))
   const fleet = { from: await buildFleetTool(), to: 'fleet.js' }
-  layOut([fleet, { from: join(root, 'deploy/examples/thermostat.yaml'), to: 'thermostat.yaml' }], join(to, 'fleet'))
-  mkdirSync(join(to, 'data'))
-  chmodSync(join(to, 'data'), 0o700)
+  layOut([fleet, ...fleetFiles()], join(to, 'fleet'))
+  for (const folder of ['data', 'folders', 'folders/mosquitto', 'folders/cloud', 'folders/join']) {
+    mkdirSync(join(to, folder))
+    chmodSync(join(to, folder), 0o700)
+  }
+}
+
+/** What the services of the fleet's profiles use of `deploy`. */
+function fleetFiles(): Parameters<typeof copyParts>[0] {
+  const from = (path: string) => join(root, 'deploy', path)
+  const crds = ['devices', 'devicemodels'].map((name) => `crds/${name}.devices.kubeedge.io.yaml`)
+  const manifests = [...crds, 'kubernetes/namespace.yaml', 'kubernetes/rights.yaml']
+  return [
+    { from: from('examples/thermostat.yaml'), to: 'thermostat.yaml' },
+    { from: from('mosquitto/kedge-acl'), to: 'kedge-acl' },
+    ...manifests.map((path) => ({ from: from(path), to: join('cluster', basename(path)) })),
+  ]
 }
 
 function layOut(parts: Parameters<typeof copyParts>[0], to: string): void {
