@@ -203,6 +203,10 @@ state = "${join(this.dir, 'state')}"
     conf_dir = "${join(this.dir, 'cni')}"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "${snapshotter(this.dir)}"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+      runtime_type = "io.containerd.runc.v2"
+      [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+        SystemdCgroup = ${systemdOwnsCgroups()}
 `,
     )
   }
@@ -215,6 +219,11 @@ const environment = { ...process.env, PATH: `${process.env.PATH}${delimiter}/usr
 function snapshotter(dir: string): string {
   const overlay = 0x794c7630
   return statfsSync(dir).type === overlay ? 'native' : 'overlayfs'
+}
+
+/** With cgroups 2 under systemd, as distributions have them, systemd makes the cgroups of pods, too. */
+function systemdOwnsCgroups(): boolean {
+  return existsSync('/run/systemd/system') && existsSync('/sys/fs/cgroup/cgroup.controllers')
 }
 
 /** CAP_SYS_RESOURCE, of capabilities(7). */

@@ -6,15 +6,35 @@ import { fromJson } from './listing.ts'
 
 /**
  * The cgroup that all containers are below. They are its direct children, so that the processor is shared among them by
- * the weight of each, whichever pod it is in. Undefined leaves the choice to the engine: it would refuse the words of the
- * other driver.
+ * the weight of each, whichever pod it is in. The engine takes it from each sandbox and each container by itself, in the
+ * words of its cgroup driver alone.
  */
-export async function cgroupParent(client: CriClient): Promise<string | undefined> {
+export class CgroupParent {
+  readonly #client: Pick<CriClient, 'call'>
+  #known: { is: string | undefined } | undefined
+
+  constructor(client: Pick<CriClient, 'call'>) {
+    this.#client = client
+  }
+
+  /** Undefined leaves the choice to the engine: it would refuse the words of the other driver. */
+  async name(): Promise<string | undefined> {
+    this.#known ??= { is: await parentOf(this.#client) }
+    return this.#known.is
+  }
+
+  /** The engine is there anew, perhaps with another configuration. */
+  forget(): void {
+    this.#known = undefined
+  }
+}
+
+async function parentOf(client: Pick<CriClient, 'call'>): Promise<string | undefined> {
   const driver = await driverOf(client)
   return driver === undefined ? undefined : driver === 'systemd' ? 'kedge.slice' : '/kedge'
 }
 
-async function driverOf(client: CriClient): Promise<'systemd' | 'cgroupfs' | undefined> {
+async function driverOf(client: Pick<CriClient, 'call'>): Promise<'systemd' | 'cgroupfs' | undefined> {
   try {
     const { linux } = await client.call(methods.runtimeConfig, {})
     return linux?.cgroup_driver === cgroupDriver.cgroupfs ? 'cgroupfs' : 'systemd'

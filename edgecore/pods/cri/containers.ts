@@ -15,6 +15,7 @@ import type {
 import { ExecTimedOut } from '../runtime.ts'
 import { methods } from './api.ts'
 import { containerState } from './api-container.ts'
+import type { CgroupParent } from './cgroups.ts'
 import { type CriClient, isGone, isLate, once, unlessGone, workMs } from './client.ts'
 import { containerConfig } from './container-config.ts'
 import { labels, logFolder, logPath, manager } from './names.ts'
@@ -26,6 +27,7 @@ export interface ContainersOptions {
   client: CriClient
   view: View
   turns: Turns
+  cgroups: CgroupParent
   logRoot: string
   clock: Clock
   log: Log
@@ -49,12 +51,12 @@ export class CriContainers {
   }
 
   async create(sandbox: string, pod: PodConfig, container: ContainerConfig): Promise<string> {
-    const { logRoot, turns } = this.#options
+    const { logRoot, turns, cgroups } = this.#options
     await mkdir(dirname(this.logFile(pod, container)), { recursive: true, mode: 0o755 })
     const request = {
       pod_sandbox_id: sandbox,
       config: containerConfig(pod, container),
-      sandbox_config: sandboxConfig(pod, 0, { logRoot }),
+      sandbox_config: sandboxConfig(pod, 0, { logRoot, cgroupParent: await cgroups.name() }),
     }
     const create = async () => (await this.#client.call(methods.createContainer, request, workMs)).container_id
     const existing = async () => {

@@ -19,6 +19,7 @@ import type {
 } from '../runtime.ts'
 import type { Scheduler } from '../scheduler.ts'
 import { methods } from './api.ts'
+import { CgroupParent } from './cgroups.ts'
 import { CriClient } from './client.ts'
 import { CriContainers } from './containers.ts'
 import { healthOf } from './health.ts'
@@ -62,10 +63,11 @@ export class CriRuntime implements Runtime {
     this.#client = client
     this.#view = view
     this.#images = new CriImages(client)
-    this.#sandboxes = new CriSandboxes({ client, view, turns, logRoot })
-    this.#watcher = new Watcher({ client, view, scheduler, log, up: () => this.#sandboxes.up() })
+    const cgroups = new CgroupParent(client)
+    this.#sandboxes = new CriSandboxes({ client, view, turns, cgroups, logRoot })
+    this.#watcher = new Watcher({ client, view, scheduler, log, up: () => cgroups.forget() })
     const tell = (pod: PodName) => this.#watcher.tell(pod)
-    this.#containers = new CriContainers({ client, view, turns, logRoot, clock, log, tell })
+    this.#containers = new CriContainers({ client, view, turns, cgroups, logRoot, clock, log, tell })
   }
 
   get name(): string {

@@ -52,7 +52,8 @@ export class CriImages {
   }
 
   async #pull(reference: string, pod: PodConfig, credential: RegistryCredential | undefined): Promise<string> {
-    const config = { image: { image: reference }, sandbox_config: sandboxConfig(pod, 0, { logRoot: '/' }) }
+    const node = { logRoot: '/', cgroupParent: undefined }
+    const config = { image: { image: reference }, sandbox_config: sandboxConfig(pod, 0, node) }
     const auth = credential && { auth: authOf(credential) }
     const { image_ref } = await this.#client.call(methods.pullImage, { ...config, ...auth }, pullMs)
     // Engines differ in what they call a reference: the id is one for all calls.

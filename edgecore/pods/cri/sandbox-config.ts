@@ -6,7 +6,7 @@ import { logFolder, podLabels, recordAnnotation } from './names.ts'
 export interface Node {
   logRoot: string
   /** The cgroup above all pods, in the words of the engine's cgroup driver; the engine's own choice, unless given. */
-  cgroupParent?: string
+  cgroupParent: string | undefined
 }
 
 /** A pod as the CRI is told. */

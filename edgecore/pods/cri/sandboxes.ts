@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import type { PodConfig } from '../runtime.ts'
 import { EngineFault } from '../runtime.ts'
 import { methods } from './api.ts'
-import { cgroupParent } from './cgroups.ts'
+import type { CgroupParent } from './cgroups.ts'
 import { type CriClient, once, unlessGone, workMs } from './client.ts'
 import { logFolder } from './names.ts'
 import { sandboxConfig } from './sandbox-config.ts'
@@ -13,6 +13,7 @@ export interface SandboxesOptions {
   client: CriClient
   view: View
   turns: Turns
+  cgroups: CgroupParent
   logRoot: string
 }
 
@@ -20,25 +21,17 @@ export interface SandboxesOptions {
 export class CriSandboxes {
   readonly #options: SandboxesOptions
   readonly #client: CriClient
-  #cgroupParent: { is: string | undefined } | undefined
 
   constructor(options: SandboxesOptions) {
     this.#options = options
     this.#client = options.client
   }
 
-  /** The engine is there anew, perhaps with another configuration. */
-  up(): void {
-    this.#cgroupParent = undefined
-  }
-
   async create(pod: PodConfig, attempt: number): Promise<string> {
-    const { logRoot, turns, view } = this.#options
+    const { logRoot, turns, view, cgroups } = this.#options
     if (!pod.hostNetwork) await this.#requireNetwork()
     await mkdir(logFolder(logRoot, pod), { recursive: true, mode: 0o755 })
-    this.#cgroupParent ??= { is: await cgroupParent(this.#client) }
-    const { is: parent } = this.#cgroupParent
-    const config = sandboxConfig(pod, attempt, { logRoot, ...(parent !== undefined && { cgroupParent: parent }) })
+    const config = sandboxConfig(pod, attempt, { logRoot, cgroupParent: await cgroups.name() })
     const run = async () => (await this.#client.call(methods.runSandbox, { config }, workMs)).pod_sandbox_id
     const existing = async () => {
       const sandboxes = await view.list(pod)

@@ -125,6 +125,9 @@ describe.skipIf(reason !== undefined)(
       expect(await shell(id, limit)).toBe(`${64 * 2 ** 20}`)
       const quota = 'cat /sys/fs/cgroup/cpu.max 2>/dev/null || cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us'
       expect(await shell(id, quota)).toMatch(/^50000/)
+      // Below one cgroup of ours, whatever the engine calls its own.
+      const cgroups = readFileSync(`/proc/${containerd.pidOf(id)}/cgroup`, 'utf8')
+      expect(cgroups).toMatch(/:(memory:|:)\/(.*\/)?kedge(\/|\.slice\/cri-containerd-)/m)
     })
 
     test('who runs it and what it may do', async () => {

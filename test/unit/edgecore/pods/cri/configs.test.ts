@@ -12,7 +12,7 @@ const pod: PodConfig = {
 const main: ContainerConfig = {
   ...{ name: 'main', kind: 'main', image: 'web:1', imageId: 'sha256:1', attempt: 4, backoffMs: 10_000 },
 }
-const node = { logRoot: '/var/log/pods' }
+const node = { logRoot: '/var/log/pods', cgroupParent: undefined }
 
 /** As the engine reads it. */
 const sandbox = (change: Partial<PodConfig> = {}, attempt = 0, where: Parameters<typeof sandboxConfig>[2] = node) =>
