@@ -1,4 +1,16 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fchownSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
 import { codeOf } from '@kedge/shared/errors'
 
 /** What the identity asks of a file system: small steps, so that a test can cut the power between any two. */
@@ -29,6 +41,7 @@ export const diskFiles: Files = {
     rmSync(path, { force: true })
     const file = openSync(path, 'wx', 0o600)
     try {
+      giveToOwnerOf(dirname(path), file)
       const bytes = Buffer.from(text)
       for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
     } finally {
@@ -46,4 +59,16 @@ export const diskFiles: Files = {
   rename: renameSync,
   remove: (path) => rmSync(path, { force: true }),
   folder: (path) => void mkdirSync(path, { recursive: true, mode: 0o700 }),
+}
+
+/** What root writes, joining again for instance, is to be read by the user that edgecore runs as: who has the folder. */
+function giveToOwnerOf(folder: string, file: number): void {
+  const { uid, gid } = statSync(folder)
+  if (uid === process.geteuid?.()) return
+  try {
+    fchownSync(file, uid, gid)
+  } catch (error) {
+    // Nobody else can give files away, and root cannot everywhere.
+    if (codeOf(error) !== 'EPERM') throw error
+  }
 }
