@@ -1,6 +1,10 @@
-import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, beforeEach, expect, onTestFailed, onTestFinished, test } from 'vitest'
+import { root } from '../../../scripts/build.ts'
 import { type Api, conditionOf, statusTwins } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
+import { blocksOf, isAsShown } from '../../support/readme/blocks.ts'
 import { DockerEngine } from '../../support/shipping/docker-engine.ts'
 import { whenFileIsOver } from '../../support/shipping/when-over.ts'
 import { tempDir } from '../../support/temp-dir.ts'
@@ -15,6 +19,10 @@ let api: Api
 
 const patience = { within: 180_000, every: 250 }
 
+const shown = blocksOf(readFileSync(join(root, 'README.md'), 'utf8')).filter(
+  ({ place }) => place === 'Simulate edge nodes',
+)
+
 const whenOver = whenFileIsOver()
 
 beforeAll(async () => {
@@ -23,7 +31,6 @@ beforeAll(async () => {
   whenOver(() => engine.stop())
   await engine.makeBaseImages()
   fleet = new ComposedFleet(engine)
-  whenOver(async () => void (await fleet.compose('--profile', 'chaos', 'down', '--volumes').catch(() => {})))
   await fleet.compose('build')
 })
 
@@ -54,6 +61,16 @@ async function devicesAt(value: string): Promise<number> {
   return devices.filter((device) => statusTwins(device).target?.reported === value).length
 }
 
+/** How the ports of these hosts answer an edge node. */
+async function answers(ports: readonly (readonly [string, number])[]): Promise<Record<string, string>> {
+  const [edge = ''] = await fleet.containers('edge')
+  const entries = ports.map(async ([host, port]) => [`${host}:${port}`, await fleet.reaches(edge, host, port)])
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+const isOpen = expect.stringMatching('open')
+const isNot = expect.not.stringMatching('open')
+
 async function desireEverywhere(value: string): Promise<void> {
   for (const { metadata } of await api.list('devices'))
     await api.desire(`devices/default/${metadata.name}`, { target: value })
@@ -68,15 +85,30 @@ test('up: three nodes join by themselves, each with a virtual thermostat, and re
   const edges = await fleet.containers('edge')
   // A node is named after its container, so that a person finds one by the other.
   expect((await readyNodes()).toSorted()).toEqual(edges.map((id) => id.slice(0, 12)).toSorted())
-  const [edge = ''] = edges
-  expect(await fleet.reaches(edge, 'gate', 8883)).toBe('open')
-  for (const [host, port] of [
-    ['gate', 6443],
-    ['cloudcore', 8883],
-    ['cloudcore', 6443],
-  ] as const) {
-    expect([host, port, await fleet.reaches(edge, host, port)]).not.toEqual([host, port, 'open'])
-  }
+  expect(
+    await answers([
+      ['gate', 8883],
+      ['gate', 6443],
+      ['cloudcore', 8883],
+      ['cloudcore', 6443],
+    ]),
+  ).toEqual({ 'gate:8883': isOpen, 'gate:6443': isNot, 'cloudcore:8883': isNot, 'cloudcore:6443': isNot })
+})
+
+test('an edge node does not reach the machine that it is on', async () => {
+  const over = new AbortController()
+  onTestFinished(() => over.abort())
+  const port = await fleet.listener(over.signal)
+  const [ours = '', clouds = ''] = await Promise.all(['edge', 'cloud'].map((name) => fleet.gateway(name)))
+  const [gate = ''] = await fleet.containers('gate')
+  // The listener is there: who may reach it does.
+  expect(await fleet.reaches(gate, clouds, port)).toBe('open')
+  expect(
+    await answers([
+      [ours, port],
+      [clouds, port],
+    ]),
+  ).toEqual({ [`${ours}:${port}`]: isNot, [`${clouds}:${port}`]: isNot })
 })
 
 test('what runs has no rights, writes nothing outside its volume, and is healthy', async () => {
@@ -102,11 +134,18 @@ test('what runs has no rights, writes nothing outside its volume, and is healthy
   }
 })
 
-test('scaled to ten, cut, paused, killed and brought back: nothing lost, both sides agree', async () => {
-  await fleet.compose('up', '--detach', '--no-recreate', '--scale', 'edge=10')
+test('as the README shows it: scaled, cut, paused, cloudcore killed, all brought back', async () => {
+  const [up, away, back] = shown
+  if (up === undefined || away === undefined || back === undefined) throw new Error('README.md shows no fleet')
+  await fleet.asShown(up, dir)
   await eventually(async () => (await readyNodes()).length === 10, patience)
   await eventually(async () => (await devicesAt('21')) === 10, patience)
+  await fleet.asShown(away, dir)
+  await eventually(async () => isAsShown(await fleet.asShown(back, dir), back.shown ?? '', false), patience)
+  await eventually(async () => (await devicesAt('23')) === 10, patience)
+})
 
+test('each in trouble of its own, and cloudcore killed meanwhile: nothing lost, both sides agree', async () => {
   const [cut = '', paused = '', killed = ''] = await fleet.containers('edge')
   const [cloudcore = ''] = await fleet.containers('cloudcore')
   await fleet.docker('network', 'disconnect', 'kedge-test_edge', cut)
@@ -123,7 +162,7 @@ test('scaled to ten, cut, paused, killed and brought back: nothing lost, both si
 })
 
 test('chaos says what it does, and all converge in it', async () => {
-  await fleet.compose('--profile', 'chaos', 'up', '--detach', '--no-recreate', '--scale', 'edge=10', 'chaos')
+  await fleet.compose('--profile', 'chaos', 'up', '--detach', '--no-recreate', 'chaos')
   const [chaos = ''] = await fleet.containers('chaos')
   await eventually(async () => /cut: .* \(\d+ links stood\)/.test(await fleet.docker('logs', chaos)), patience)
   await desireEverywhere('19')
@@ -133,13 +172,51 @@ test('chaos says what it does, and all converge in it', async () => {
 test('down: each ends when it is told to, and nothing is left', async () => {
   await fleet.compose('--profile', 'chaos', 'stop', '--timeout', '60')
   const ids = await fleet.containers()
+  expect(ids).toHaveLength(14)
   // 137 is who ignores SIGTERM and is killed.
   const codes = words(await fleet.docker('inspect', '--format', '{{.State.ExitCode}}', ...ids))
   expect(codes).toEqual(ids.map(() => '0'))
   await fleet.compose('--profile', 'chaos', 'down', '--volumes')
-  expect(await fleet.containers()).toEqual([])
-  expect(words(await fleet.docker('volume', 'ls', '--quiet'))).toEqual([])
-  expect(words(await fleet.docker('network', 'ls', '--quiet', '--filter', 'type=custom'))).toEqual([])
+  await fleet.isGone()
+})
+
+test('mosquitto: nodes join at the one port, and speak to cloudcore through the broker', async () => {
+  const [, , , up] = shown
+  if (up === undefined) throw new Error('README.md shows no profile')
+  fleet.use('mosquitto')
+  await fleet.asShown(up, dir)
+  api = await fleet.api(dir)
+  whenOver(() => api.close())
+  await eventually(async () => (await readyNodes()).length === 3, patience)
+  await eventually(async () => (await devicesAt('21')) === 3, patience)
+  expect(
+    await answers([
+      ['gate', 8883],
+      ['broker', 8883],
+      ['mosquitto', 8883],
+      ['cloudcore', 8883],
+    ]),
+  ).toEqual({ 'gate:8883': isOpen, 'broker:8883': isOpen, 'mosquitto:8883': isNot, 'cloudcore:8883': isNot })
+})
+
+test('mosquitto killed and brought back: nothing lost; who is revoked is not listed', async () => {
+  const [broker = ''] = await fleet.containers('mosquitto')
+  await fleet.docker('kill', broker)
+  await desireEverywhere('24')
+  await eventually(async () => (await readyNodes()).length === 0, patience)
+  await fleet.docker('start', broker)
+  await eventually(async () => (await devicesAt('24')) === 3, patience)
+  await eventually(async () => (await readyNodes()).length === 3, patience)
+  const [node = ''] = await readyNodes()
+  const listed = async () => (await fleet.docker('exec', broker, 'cat', '/etc/mosquitto/kedge.acl')).includes(node)
+  expect(await listed()).toBe(true)
+  const kubeconfig = '/var/lib/kedge/cloudcore/kubeconfig'
+  const revoke = ['node', '/opt/kedge/cloudcore.js', 'node', 'revoke', node, '--kubeconfig', kubeconfig]
+  await fleet.compose('exec', '-T', 'cloudcore', ...revoke)
+  await eventually(async () => !(await listed()), patience)
+  await eventually(async () => (await readyNodes()).length === 2, patience)
+  await fleet.compose('down', '--volumes')
+  await fleet.isGone()
   await engine.stop()
   expect(engine.left()).toEqual([])
 })

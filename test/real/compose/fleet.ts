@@ -1,18 +1,23 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { root } from '../../../scripts/build.ts'
 import { Api } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
+import type { Block } from '../../support/readme/blocks.ts'
 import type { DockerEngine } from '../../support/shipping/docker-engine.ts'
 import { run } from '../../support/shipping/run.ts'
 
 const project = 'kedge-test'
+/** `docker compose` or `docker-compose`. */
+const dockerCompose = process.env.KEDGE_TEST_COMPOSE ?? 'docker-compose'
 
 /** The fleet of docker-compose.yaml, on an engine of the test's own. */
 export class ComposedFleet {
   readonly #engine: DockerEngine
-  readonly #env: Readonly<Record<string, string>>
+  #env: Readonly<Record<string, string>>
 
   constructor(engine: DockerEngine) {
     this.#engine = engine
@@ -23,16 +28,36 @@ export class ComposedFleet {
       COMPOSE_DOCKER_CLI_BUILD: '0',
       KEDGE_NODE_IMAGE: 'kedge-test/node:run',
       KEDGE_BUILD_IMAGE: 'kedge-test/node:build',
+      KEDGE_MOSQUITTO_IMAGE: 'kedge-test/mosquitto',
       KEDGE_INSTALL: 'true',
       KEDGE_BUILD_NETWORK: 'none',
       KEDGE_CHAOS_SPEED: '20',
     }
   }
 
-  /** `docker compose` or `docker-compose`, whichever KEDGE_TEST_COMPOSE names. */
+  /** The profiles of all that follows, as a person exports them. */
+  use(profiles: string): void {
+    this.#env = { ...this.#env, COMPOSE_PROFILES: profiles }
+  }
+
   compose(...args: string[]): Promise<string> {
-    const [program = 'docker-compose', ...before] = (process.env.KEDGE_TEST_COMPOSE ?? 'docker-compose').split(' ')
+    const [program = '', ...before] = dockerCompose.split(' ')
     return run(program, [...before, ...args], { cwd: root, env: this.#env })
+  }
+
+  /** Lines of shell, in the folder of the repository, on the machine of the engine. */
+  shell(lines: string): Promise<string> {
+    const [program = '', ...args] = this.#engine.machine.onItsNetwork
+    const own = lines.replaceAll('docker compose', dockerCompose)
+    return run(program, [...args, 'bash', '-ec', own], { cwd: root, env: this.#env })
+  }
+
+  /** The commands of a block of the README, with fewer nodes, and the kubeconfig in `dir`. */
+  asShown({ commands }: Block, dir: string): Promise<string> {
+    const own = commands
+      .replaceAll('edge=20', 'edge=10')
+      .replaceAll(/(> |--kubeconfig )kubeconfig\b/g, `$1${dir}/kubeconfig`)
+    return this.shell(own)
   }
 
   docker(...args: string[]): Promise<string> {
@@ -46,6 +71,22 @@ export class ComposedFleet {
     return words(await this.docker('ps', '--all', '--no-trunc', '--quiet', ...flags))
   }
 
+  /** The address that the engine would have on one of the file's networks. */
+  async gateway(network: string): Promise<string> {
+    const format = '{{range .IPAM.Config}}{{.Gateway}}{{end}}'
+    const said = (await this.docker('network', 'inspect', '--format', format, `${project}_${network}`)).trim()
+    if (said === '') throw new Error(`${network} has no gateway`)
+    return said
+  }
+
+  /** Throws while something of the fleet is left at the engine. */
+  async isGone(): Promise<void> {
+    const volumes = await this.docker('volume', 'ls', '--quiet')
+    const networks = await this.docker('network', 'ls', '--quiet', '--filter', 'type=custom')
+    const left = [...(await this.containers()), ...words(volumes), ...words(networks)]
+    if (left.length > 0) throw new Error(`left: ${left.join(' ')}`)
+  }
+
   /** The API as a person on this machine reaches it; `dir` is for its kubeconfig. */
   async api(dir: string): Promise<Api> {
     const file = join(dir, 'kubeconfig')
@@ -56,6 +97,19 @@ export class ComposedFleet {
     config.clusters[0].cluster.server = `https://127.0.0.1:${await this.#engine.door(6443)}`
     writeFileSync(file, stringify(config))
     return new Api(file)
+  }
+
+  /** A port of all addresses of the engine's machine on which somebody listens, until `signal` aborts. */
+  async listener(signal: AbortSignal): Promise<number> {
+    const script = `const s = require('net').createServer().listen(0, () => console.log(s.address().port))`
+    const [program = '', ...args] = this.#engine.machine.onItsNetwork
+    const child = spawn(program, [...args, process.execPath, '-e', script], {
+      signal,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    child.on('error', () => {})
+    const [said] = await once(child.stdout, 'data')
+    return Number(said)
   }
 
   /** Whether a container reaches a port: `open`, or how it failed. */

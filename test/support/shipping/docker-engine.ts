@@ -61,17 +61,18 @@ export class DockerEngine {
   }
 
   /**
-   * Makes the base images that no registry gives: `kedge-test/node:run`, Debian and this Node.js, and
-   * `kedge-test/node:build`, which brings the dependencies as well.
+   * Makes the base images that no registry gives: `kedge-test/node:run`, Debian and this Node.js; `kedge-test/node:build`,
+   * which brings the dependencies as well; and `kedge-test/mosquitto`, which is the first one, for it has that, too.
    */
   async makeBaseImages(): Promise<void> {
-    const system = await debianRoot()
+    const system = await debianRoot('ca-certificates,libstdc++6,mosquitto')
     const made = join(this.#dir, 'base.tar')
     const [bin, node] = [dirname(process.execPath), basename(process.execPath)]
     const pseudo = ['--exclude=./proc/*', '--exclude=./sys/*']
     const named = `--transform=flags=r;s,^${node}$,usr/bin/node,`
     await run('tar', ['-cf', made, ...pseudo, named, '-C', system, '.', '-C', bin, node])
     await this.docker('import', made, 'kedge-test/node:run')
+    await this.docker('tag', 'kedge-test/node:run', 'kedge-test/mosquitto')
     rmSync(made)
     const context = join(this.#dir, 'build')
     mkdirSync(context)

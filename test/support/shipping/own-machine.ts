@@ -14,6 +14,7 @@ export class OwnMachine {
   readonly #ended: Promise<unknown>
   readonly #helpers: ChildProcess[] = []
   readonly #doors: Server[] = []
+  readonly #doorPorts = new Map<number, Promise<number>>()
 
   /** Starts a program that writes to the open file `log`. */
   constructor(command: readonly string[], log: number) {
@@ -42,7 +43,13 @@ export class OwnMachine {
   }
 
   /** Has a port of its loopback answer here, too: resolves with the port on this machine. `dir` is for a socket. */
-  async door(port: number, dir: string): Promise<number> {
+  door(port: number, dir: string): Promise<number> {
+    const known = this.#doorPorts.get(port) ?? this.#openDoor(port, dir)
+    this.#doorPorts.set(port, known)
+    return known
+  }
+
+  async #openDoor(port: number, dir: string): Promise<number> {
     const path = join(dir, `door-${port}`)
     const there = `const net = require('net')
       net.createServer((to) => {
