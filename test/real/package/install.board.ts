@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { systemClock } from '@kedge/shared/clock'
-import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
+import { beforeAll, beforeEach, expect, inject, onTestFailed, test } from 'vitest'
 import { root } from '../../../scripts/build.ts'
-import { makeArchive } from '../../../scripts/package/archive.ts'
 import { conditionOf } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
 import { JoinableCloud } from '../../support/joined.ts'
@@ -25,15 +24,13 @@ const patience = { within: 120_000, every: 200 }
 const whenOver = whenFileIsOver()
 
 beforeAll(async () => {
-  const dir = tempDir(whenOver)
   cloud = await JoinableCloud.start(systemClock, whenOver)
-  machine = await DebianMachine.boot(dir)
+  machine = await DebianMachine.boot(tempDir(whenOver))
   whenOver(() => machine.stop())
   // Newer versions of systemd bring it along.
   await machine.run('mkdir -p /etc/credstore.encrypted')
   untouched = await files()
-  const options = { arch: 'amd64', node: process.execPath, modules: join(root, 'node_modules'), to: dir }
-  await unpack(await makeArchive(options))
+  await unpack(inject('archive'))
 })
 
 let failed = false

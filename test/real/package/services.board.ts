@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { KubeObject } from '@kedge/shared/objects'
-import { beforeAll, beforeEach, expect, onTestFailed, test } from 'vitest'
+import { beforeAll, beforeEach, expect, inject, onTestFailed, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { root, version } from '../../../scripts/build.ts'
-import { makeArchive } from '../../../scripts/package/archive.ts'
 import { Api, conditionOf, statusTwins } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
 import { portsInARow } from '../../support/ports-in-a-row.ts'
@@ -24,11 +23,9 @@ const patience = { within: 120_000, every: 200 }
 const whenOver = whenFileIsOver()
 
 beforeAll(async () => {
-  const dir = tempDir(whenOver)
-  machine = await DebianMachine.boot(dir)
+  machine = await DebianMachine.boot(tempDir(whenOver))
   whenOver(() => machine.stop())
-  const options = { arch: 'amd64', node: process.execPath, modules: join(root, 'node_modules'), to: dir }
-  await run('tar', ['-xzf', await makeArchive(options), '-C', join(machine.root, 'root')])
+  await run('tar', ['-xzf', inject('archive'), '-C', join(machine.root, 'root')])
   await machine.run(`/root/kedge-${version()}/setup.sh install`)
   const port = await portsInARow(2)
   await settings('cloudcore', 'KEDGE_STANDALONE=true', `KEDGE_API_PORT=${port}`, `KEDGE_LINK_PORT=${port + 1}`)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { cache } from './debian.ts'
 import { run } from './run.ts'
@@ -8,15 +8,21 @@ export interface Arm64 {
   /** Debian's libraries; qemu's -L. */
   system: string
   node: string
+  /** A command that is this Node.js under emulation. */
+  command: string
   /** node_modules with the native addon. */
   modules: string
 }
+
+const dir = join(cache, 'arm64')
+
+/** node_modules for such a machine: only native addons. */
+export const arm64Modules = join(dir, 'modules')
 
 const packages = ['libc6', 'libgcc-s1', 'libstdc++6']
 
 /** Fetches all of it once, from Debian and from npm's registry, by their own clients. */
 export async function arm64(): Promise<Arm64> {
-  const dir = join(cache, 'arm64')
   if (!existsSync(dir)) {
     const making = `${dir}.${process.pid}`
     try {
@@ -28,7 +34,11 @@ export async function arm64(): Promise<Arm64> {
       rmSync(making, { recursive: true, force: true })
     }
   }
-  return { system: join(dir, 'system'), node: join(dir, 'node/bin/node'), modules: join(dir, 'modules') }
+  const [system, node] = [join(dir, 'system'), join(dir, 'node/bin/node')]
+  const command = join(dir, 'node-arm64')
+  writeFileSync(command, `#!/bin/sh\nexec qemu-aarch64-static -L '${system}' '${node}' "$@"\n`)
+  chmodSync(command, 0o755)
+  return { system, node, command, modules: arm64Modules }
 }
 
 async function fetchSystem(making: string): Promise<void> {

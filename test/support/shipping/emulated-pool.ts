@@ -1,0 +1,21 @@
+import { ForksPoolWorker, type PoolRunnerInitializer } from 'vitest/node'
+import { arm64 } from './arm64.ts'
+
+/** The processes of tests, under emulation. What the tests import is still compiled outside, by this machine's Node.js. */
+class EmulatedWorker extends ForksPoolWorker {
+  override async start(): Promise<void> {
+    const { command } = await arm64()
+    const own = process.execPath
+    process.execPath = command
+    // The process is started before the first await.
+    const started = super.start()
+    process.execPath = own
+    await started
+  }
+}
+
+/** Vitest's `pool` for tests that run as on an arm64 board. */
+export const emulated: PoolRunnerInitializer = {
+  name: 'emulated',
+  createPoolWorker: (options) => new EmulatedWorker(options),
+}
