@@ -1,10 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { eventually } from '../eventually.ts'
 import { debianRoot } from './debian.ts'
 import { run } from './run.ts'
+
+/** What it has beside the least that Debian installs. */
+export const machinePackages = 'systemd,systemd-sysv,libstdc++6'
 
 /** A bare Debian 12 with systemd, booted in a namespace of its own (systemd-nspawn), with the network of this machine. */
 export class DebianMachine {
@@ -26,7 +29,7 @@ export class DebianMachine {
   /** Boots one whose files lie in `dir`. It needs root, debootstrap and systemd-container. */
   static async boot(dir: string): Promise<DebianMachine> {
     const root = join(dir, 'root')
-    await run('cp', ['-a', await debianRoot('systemd,systemd-sysv,libstdc++6'), root])
+    await run('cp', ['-a', await debianRoot(machinePackages), root])
     const machine = new DebianMachine(root)
     await eventually(() => machine.run('systemctl is-system-running --wait || true').then(Boolean), {
       within: 120_000,
@@ -51,5 +54,12 @@ export class DebianMachine {
     const timer = setTimeout(() => this.#nspawn.kill('SIGKILL'), 60_000)
     if (this.#nspawn.pid !== undefined) await this.#ended
     clearTimeout(timer)
+    // systemd-nspawn leaves these, empty, where it was started outside of systemd.
+    const left = ['/sys/fs/cgroup/systemd', '/sys/fs/cgroup/unified', '/sys/fs/cgroup'].flatMap((at) => [
+      join(at, 'payload'),
+      join(at, 'supervisor'),
+    ])
+    for (const path of left.filter((path) => existsSync(path)))
+      await run('find', [path, '-depth', '-type', 'd', '-delete']).catch(() => {})
   }
 }
