@@ -22,6 +22,8 @@ export class DebianMachine {
     // The kernel ends it when the test is killed, and its processes with it: they would keep ports of this machine.
     const command = ['--pdeathsig', 'KILL', 'systemd-nspawn', ...flags, '--boot', '-D', root]
     this.#nspawn = spawn('setpriv', command, { stdio: ['ignore', 'ignore', 'ignore'] })
+    // So does the end of Vitest, which the process of a test can outlive.
+    process.once('disconnect', () => this.#nspawn.kill('SIGKILL'))
     this.#ended = once(this.#nspawn, 'close')
     this.#nspawn.on('error', () => {})
   }
