@@ -8,6 +8,7 @@ import { holdPidFile, type PidFile } from '@kedge/shared/pid-file'
 import { dieLoudly, runProgram, untilSignal } from '@kedge/shared/program'
 import { version } from '@kedge/shared/version'
 import type { RunningEdgecore } from './edgecore.ts'
+import { watchEffort } from './effort.ts'
 import { settledNode } from './identity/settle.ts'
 import { edgecoreProgram } from './settings.ts'
 import { handedInKey } from './store/secrets-key.ts'
@@ -37,6 +38,7 @@ await runProgram('edgecore', async () => {
   const claim = () => {
     pidFile ??= holdPidFile(joinPath(settings.data, 'edgecore.pid'), `the data folder ${settings.data}`)
   }
+  watchEffort()
   try {
     const { startEdgecore } = await import('./edgecore.ts')
     edgecore = await startEdgecore({
