@@ -4,7 +4,8 @@ export default defineConfig({
   test: {
     include: ['test/real/compose/*.docker.ts'],
     fileParallelism: false,
-    hookTimeout: 400_000,
+    // The first time Debian is fetched.
+    hookTimeout: 1_200_000,
     testTimeout: 400_000,
   },
 })

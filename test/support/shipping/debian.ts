@@ -16,7 +16,7 @@ export async function debianRoot(packages = 'ca-certificates,libstdc++6'): Promi
   mkdirSync(cache, { recursive: true })
   const making = `${root}.${process.pid}`
   try {
-    await run('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', making])
+    await run('debootstrap', ['--variant=minbase', `--include=${packages}`, 'bookworm', making], { within: 900_000 })
     for (const waste of ['var/cache/apt', 'var/lib/apt/lists', 'usr/share/doc', 'usr/share/locale', 'usr/share/man']) {
       rmSync(join(making, waste), { recursive: true, force: true })
     }

@@ -3,7 +3,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { Gate } from '../../../../scripts/compose/gate.ts'
-import { openControl, tellGate } from '../../../../scripts/compose/gate-control.ts'
+import { openControl, tellGate, tellGates } from '../../../../scripts/compose/gate-control.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { tempDir } from '../../../support/temp-dir.ts'
 
@@ -88,4 +88,14 @@ it('breaks what stands once, and says what it does not understand', async () => 
   again.socket.write('hello')
   await eventually(() => again.heard === 'hello')
   await expect(tellGate(socketPath, { is: 'rain' } as never)).rejects.toThrow('give {"is":"open|cut|stalled|break"}')
+})
+
+it('takes orders with others, and says so when there is none', async () => {
+  const [one, other] = [await world(), await world()]
+  await dial(one.gate)
+  await dial(other.gate)
+  await eventually(() => one.gate.connections + other.gate.connections === 2)
+  expect(await tellGates([one.socketPath, other.socketPath], { is: 'cut' })).toBe(2)
+  expect([one.gate.mode, other.gate.mode]).toEqual([{ is: 'cut' }, { is: 'cut' }])
+  await expect(tellGates([], { is: 'cut' })).rejects.toThrow('there is none')
 })
