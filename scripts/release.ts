@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +8,9 @@ import { runProgram } from '@kedge/shared/program'
 import { flag, path, text } from '@kedge/shared/setting-types'
 import { program } from '@kedge/shared/settings'
 import { filesOf, programs, root, version } from './build.ts'
-import { debianArch, makeArchive, pack, sourceTime } from './package/archive.ts'
+import { makeArchive, pack, sourceTime } from './package/archive.ts'
+import { forMachine, isThisMachine, type Machine, machines } from './package/machines.ts'
+import { run } from './package/run.ts'
 import { releaseBom } from './package/sbom.ts'
 
 /** What `npm run release` can be told. */
@@ -38,18 +39,54 @@ await runProgram('npm run release', async () => {
   if (!dryRun) refuseUnlessReady()
   rmSync(to, { recursive: true, force: true })
   mkdirSync(to, { recursive: true })
-  const [arch, modules] = [debianArch(process.arch), join(root, 'node_modules')]
-  await makeArchive({ arch, node: process.execPath, modules, to })
+  const parts = new Parts(dryRun)
+  const nodes: string[] = []
+  for (const arch of machines)
+    await parts.make(`archive for ${arch}`, async () => nodes.push(...(await archiveFor(arch, to))))
   packMaps(to)
-  writeFileSync(join(to, `kedge-${version()}.cdx.json`), `${JSON.stringify(billOfMaterials(), null, 2)}\n`)
+  writeFileSync(join(to, `kedge-${version()}.cdx.json`), `${JSON.stringify(billOfMaterials(nodes), null, 2)}\n`)
   writeFileSync(join(to, 'SHA256SUMS'), sums(to))
-  if (images) buildImages(registry)
-  if (!dryRun) run('git', 'tag', '-a', `v${version()}`, '-m', `Kedge ${version()}`)
+  if (images) await parts.make('images', () => buildImages(registry))
+  else parts.leftOut.push('images: --no-images')
+  if (!dryRun) run('git', ['tag', '-a', `v${version()}`, '-m', `Kedge ${version()}`])
   for (const file of readdirSync(to).sort()) say(relative(process.cwd(), join(to, file)))
+  for (const part of parts.leftOut) say(`left out: ${part}`)
   say(
     dryRun ? 'nothing was tagged or pushed: this was a dry run' : `tagged v${version()}; git push --tags publishes it`,
   )
 })
+
+/** A release has all its parts. A dry run goes on without those that cannot be made here, and tells which. */
+class Parts {
+  readonly leftOut: string[] = []
+  readonly #dryRun: boolean
+
+  constructor(dryRun: boolean) {
+    this.#dryRun = dryRun
+  }
+
+  async make(what: string, how: () => unknown): Promise<void> {
+    try {
+      await how()
+    } catch (error) {
+      if (!this.#dryRun || !(error instanceof UserError)) throw error
+      this.leftOut.push(`${what}: ${error.message}`)
+    }
+  }
+}
+
+/** Makes the archive for a machine. Returns the version of the Node.js in it, where it has one. */
+async function archiveFor(arch: Machine, to: string): Promise<string[]> {
+  const scratch = mkdtempSync(join(tmpdir(), 'kedge-release-'))
+  try {
+    const own = { node: process.execPath, nodeVersion: process.versions.node, modules: join(root, 'node_modules') }
+    const { node, nodeVersion, modules } = isThisMachine(arch) ? own : forMachine(arch, scratch)
+    await makeArchive({ arch, node, modules, to })
+    return nodeVersion === undefined ? [] : [nodeVersion]
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
+}
 
 /** The maps from the lines of the bundles to those of the sources, for whoever reads a stack of a released program. */
 function packMaps(to: string): void {
@@ -70,15 +107,16 @@ function packMaps(to: string): void {
 
 /** A release is what is committed, and the changelog names it. */
 function refuseUnlessReady(): void {
-  if (run('git', 'status', '--porcelain') !== '')
+  if (run('git', ['status', '--porcelain']) !== '')
     throw new UserError('there are uncommitted changes; commit them first, or use --dry-run')
   const changelog = readFileSync(join(root, 'docs/CHANGELOG.md'), 'utf8')
   if (!changelog.includes(`## ${version()}`)) throw new UserError(`docs/CHANGELOG.md has no section "## ${version()}"`)
 }
 
-function billOfMaterials() {
-  const text = run('npm', 'sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev')
-  return releaseBom({ text, time: sourceTime(process.env), node: process.versions.node })
+function billOfMaterials(nodes: readonly string[]) {
+  // By the lock file: what npm has not installed here is in archives for other machines.
+  const text = run('npm', ['sbom', '--sbom-format', 'cyclonedx', '--omit', 'dev', '--package-lock-only'])
+  return releaseBom({ text, time: sourceTime(process.env), nodes })
 }
 
 /** In the form of `sha256sum --check`. */
@@ -94,24 +132,17 @@ function sums(folder: string): string {
 }
 
 function buildImages(registry: string | undefined): void {
+  try {
+    run('docker', ['version'])
+  } catch (cause) {
+    throw new UserError('no Docker engine answers; start one, or say --no-images', { cause })
+  }
   for (const target of [...programs, 'fleet']) {
     const name = `${registry ?? 'kedge'}/${target}:${version()}`
     const label = `org.opencontainers.image.version=${version()}`
-    run(
-      'docker',
-      'build',
-      '--file',
-      'deploy/docker/Dockerfile',
-      '--target',
-      target,
-      '--label',
-      label,
-      ...imageArguments(),
-      '--tag',
-      name,
-      '.',
-    )
-    if (registry !== undefined) run('docker', 'push', name)
+    const from = ['--file', 'deploy/docker/Dockerfile', '--target', target]
+    run('docker', ['build', ...from, '--label', label, ...imageArguments(), '--tag', name, '.'])
+    if (registry !== undefined) run('docker', ['push', name])
     say(`image ${name}`)
   }
 }
@@ -122,20 +153,6 @@ function imageArguments(): string[] {
   const given = Object.entries({ NODE_IMAGE: KEDGE_NODE_IMAGE, BUILD_IMAGE: KEDGE_BUILD_IMAGE, INSTALL: KEDGE_INSTALL })
   const built = given.flatMap(([name, value]) => (value ? ['--build-arg', `${name}=${value}`] : []))
   return KEDGE_BUILD_NETWORK ? [...built, '--network', KEDGE_BUILD_NETWORK] : built
-}
-
-function run(command: string, ...args: string[]): string {
-  try {
-    const options = { cwd: root, maxBuffer: 64 * 2 ** 20, stdio: ['ignore', 'pipe', 'pipe'] as const }
-    return execFileSync(command, args, { ...options, stdio: [...options.stdio] })
-      .toString()
-      .trim()
-  } catch (cause) {
-    const said = (cause as { stderr?: Buffer }).stderr?.toString().trim().split('\n').slice(-20).join('\n')
-    throw new UserError(`${command} ${args.slice(0, 2).join(' ')} failed: ${said || (cause as Error).message}`, {
-      cause,
-    })
-  }
 }
 
 function say(line: string): void {

@@ -15,19 +15,19 @@ export interface BomOptions {
   text: string
   /** Seconds since 1970. */
   time: number
-  /** Version of the Node.js in the archives; undefined where there is none. */
-  node: string | undefined
+  /** Versions of the Node.js in the archives. */
+  nodes: readonly string[]
 }
 
 /**
  * The software bill of materials of a release (CycloneDX), from that of npm: without the workspaces of tests, with
  * Node.js, and the same for the same sources, which npm's serial number and time are not.
  */
-export function releaseBom({ text, time, node }: BomOptions): Bom {
+export function releaseBom({ text, time, nodes }: BomOptions): Bom {
   const bom = Bom.parse(JSON.parse(text))
   const isTest = (ref: string) => ref.startsWith('@kedge/test@')
   const components = bom.components.filter((component) => !isTest(component['bom-ref']))
-  if (node !== undefined) components.push(nodeComponent(node))
+  components.push(...[...new Set(nodes)].sort().map(nodeComponent))
   const dependencies = bom.dependencies
     .filter(({ ref }) => !isTest(ref))
     .map((one) => ({ ...one, dependsOn: one.dependsOn.filter((ref) => !isTest(ref)) }))

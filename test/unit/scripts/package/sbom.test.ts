@@ -20,7 +20,7 @@ function printed(serialNumber: string, timestamp: string): string {
   })
 }
 
-const release = (text: string) => releaseBom({ text, time: 1_800_000_000, node: '22.1.0' })
+const release = (text: string) => releaseBom({ text, time: 1_800_000_000, nodes: ['22.1.0', '22.1.0'] })
 
 describe('releaseBom', () => {
   it('has what is shipped, with Node.js, and no tests', () => {
