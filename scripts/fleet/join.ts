@@ -1,6 +1,4 @@
-import { tokenCommand } from '@kedge/cloudcore/cli/token'
 import { identityName } from '@kedge/cloudcore/identity/records'
-import { join } from '@kedge/edgecore/cli/join'
 import { findIdentity } from '@kedge/edgecore/identity/keep'
 import { ask, readKubeconfig } from './kube.ts'
 import type { Member } from './layout.ts'
@@ -19,6 +17,11 @@ export async function joinEdge({ kubeconfig, edge, signal }: Joining): Promise<v
   const { name, data } = edge
   const { identity } = findIdentity(data)
   if (identity !== undefined && (await isKnown(kubeconfig, name))) return
+  // It is much to load, and most starts do without.
+  const [{ tokenCommand }, { join }] = await Promise.all([
+    import('@kedge/cloudcore/cli/token'),
+    import('@kedge/edgecore/cli/join'),
+  ])
   const around = { env: {}, now: Date.now(), note: () => {} }
   const command = await tokenCommand(['create', '--node', name, '--ttl', '10m', '--kubeconfig', kubeconfig], around)
   // What is printed is `edgecore join …`.
