@@ -18,6 +18,7 @@ import type { Objects } from '../store/objects.ts'
 import type { Outbox } from '../store/outbox.ts'
 import type { Store } from '../store/store.ts'
 import { TwinTable } from '../store/twins.ts'
+import { baseHost } from './base-host.ts'
 import { Cloud } from './cloud.ts'
 import type { Driver, LazyDriver } from './drivers/driver.ts'
 import type { BaseHost, Patience, Shared } from './drivers/instance.ts'
@@ -25,7 +26,7 @@ import { Runner } from './drivers/runner.ts'
 import { fault, readGet } from './messages.ts'
 import { Push } from './push/push.ts'
 import type { Pushed } from './push/targets.ts'
-import { deviceEvent, Refusals, type Warned } from './refusals.ts'
+import { Refusals, type Warned } from './refusals.ts'
 import { type Entry, Registry } from './registry.ts'
 import { type Context, type Message, type Outcome, Requests } from './requests.ts'
 import { UnknownTopics } from './unknown-topics.ts'
@@ -100,7 +101,7 @@ export class Engine {
       onRefused: (pushed, reason) => this.#pushRefused(pushed, reason),
     })
     this.#writer = new Writer({ store, table: this.#table, outbox, registry, push: this.#push, log, onFailure })
-    const hostFor = (entry: Entry) => this.#hostFor(entry)
+    const hostFor = (entry: Entry) => this.hostOf(entry)
     this.#runner = new Runner({ drivers, hostFor, shared, patience, clock, random, log })
   }
 
@@ -255,7 +256,13 @@ export class Engine {
 
   /** What an attachment of a device may do. */
   hostOf(entry: Entry): BaseHost {
-    return this.#hostFor(entry)
+    const { registry, clock, log } = this.#context
+    return baseHost(entry, {
+      ...{ registry, clock, log, requests: this.#requests, writer: this.#writer },
+      random: this.#options.random ?? Math.random,
+      tell: (outcome) => this.#tell(outcome),
+      note: (work) => this.#note(work),
+    })
   }
 
   /** Leaves a Warning event on a device and a line in the log, not too often. `reason` is one word for machines. */
@@ -279,57 +286,6 @@ export class Engine {
         this.#options.log.error({ reason: explain(error) }, 'devices not applied'),
       )
     }, retryAfter)
-  }
-
-  #hostFor({ id, uid }: Entry): BaseHost {
-    const { log, random = Math.random } = this.#options
-    const current = () => {
-      const entry = this.#registry.get(id)
-      return entry?.uid === uid ? entry : undefined
-    }
-    return {
-      random,
-      log: log.child({ device: id }),
-      keep: (values) => this.#keep(current, values),
-      state: (state) =>
-        this.#writer.submit((transaction) => {
-          const entry = current()
-          if (entry) this.#requests.setState(transaction, entry, state)
-        }),
-      failed: (reason) =>
-        this.#note((transaction) => {
-          const entry = current()
-          if (entry) this.#requests.warn(transaction, entry, { reason: 'DriverFailed', text: reason })
-        }),
-      tell: (reason, message) =>
-        this.#note((transaction) => {
-          const entry = current()
-          const event = { now: this.#context.clock.now(), type: 'Normal' as const, reason, message }
-          if (entry) transaction.event(deviceEvent(entry, event))
-        }),
-    }
-  }
-
-  /** Keeps what a driver reports; resolves with the reasons for what the model refuses, by property. */
-  async #keep(
-    current: () => Entry | undefined,
-    values: Readonly<Record<string, string>>,
-  ): Promise<ReadonlyMap<string, string>> {
-    const refused = new Map<string, string>()
-    const left = new Map(Object.entries(values))
-    const done = await this.#writer.submit((transaction) => {
-      const entry = current()
-      while (entry !== undefined && left.size > 0) {
-        const done = this.#requests.reported(transaction, entry, Object.fromEntries(left))
-        if (!('refusal' in done)) return done
-        // The others of the same report are none the worse for it.
-        refused.set(done.refusal.property, done.refusal.reason)
-        left.delete(done.refusal.property)
-      }
-      return undefined
-    })
-    if (done !== undefined) this.#tell(done)
-    return refused
   }
 
   #note(work: (transaction: Transaction) => void): void {

@@ -3,9 +3,11 @@ import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { stateCycleOf } from '../state-cycle.ts'
 import { cycleOf } from './cycles.ts'
-import type { DeviceState, Driver, DriverDevice, DriverHost, LazyDriver, RunningDevice } from './driver.ts'
+import type { Driver, DriverDevice, DriverHost, LazyDriver, RunningDevice } from './driver.ts'
 import { Gate } from './gate.ts'
+import { Late, within } from './late.ts'
 import type { Topics } from './topics.ts'
+import { Voice } from './voice.ts'
 import type { Webhooks } from './webhooks.ts'
 
 /** What the engine does for one device. */
@@ -51,9 +53,6 @@ export interface InstanceOptions {
 
 /** A state that has not changed is passed on at most once in this time, in milliseconds, or in its cycle if that is shorter. */
 const stateInterval = 15_000
-/** Failures and things to tell are passed on at most once in this time, in milliseconds, after the first few. */
-const tellInterval = 1000
-const tellBurst = 10
 
 /**
  * One run of a driver for one device, and all that the driver can reach.
@@ -67,7 +66,7 @@ export class Instance {
   readonly #options: InstanceOptions
   readonly #patience: Patience
   readonly #gate: Gate
-  readonly #stateInterval: number
+  readonly #voice: Voice
   #device: RunningDevice | undefined
   #starting: Promise<void> = Promise.resolve()
   /** Desired values that are to be handed over. */
@@ -78,14 +77,15 @@ export class Instance {
   #closed = false
   #ended: Promise<void> | undefined
   #restarting = false
-  #state: { state: string; at: number } | undefined
-  #told = { left: tellBurst, at: 0 }
 
   constructor(options: InstanceOptions) {
     this.#options = options
     this.#patience = { ...defaultPatience, ...options.patience }
-    const { device, host, clock } = options
-    this.#stateInterval = Math.min(stateInterval, stateCycleOf(device))
+    const { device, host, clock, onFailure } = options
+    this.#voice = new Voice({
+      ...{ host, clock, onFailure, stateInterval: Math.min(stateInterval, stateCycleOf(device)) },
+      isClosed: () => this.#closed,
+    })
     const cycles = new Map<string, number>()
     for (const { name, reportCycle } of device.spec.properties ?? []) {
       if (reportCycle !== undefined && reportCycle > 0)
@@ -95,7 +95,7 @@ export class Instance {
         )
     }
     const onFlood = (replaced: number) =>
-      this.#failed(`the device reports too fast: ${replaced} values were replaced by newer ones within a second`)
+      this.#voice.failed(`the device reports too fast: ${replaced} values were replaced by newer ones within a second`)
     this.#gate = new Gate({ keep: host.keep, cycles, clock, onFlood })
   }
 
@@ -142,8 +142,8 @@ export class Instance {
   /** The start failed. */
   #broken(error: unknown): void {
     if (this.#closed) return
-    this.#failed(explain(error))
-    this.#setState('unhealthy').catch((failed: unknown) => this.#failed(explain(failed)))
+    this.#voice.failed(explain(error))
+    this.#voice.state('unhealthy').catch((failed: unknown) => this.#voice.failed(explain(failed)))
     if (!(error instanceof Error) || error.name !== 'ConfigError') this.#restart()
   }
 
@@ -157,7 +157,7 @@ export class Instance {
       const done = device.desired(changes)
       if (done instanceof Promise) this.#await(done)
     } catch (error) {
-      this.#failed(explain(error))
+      this.#voice.failed(explain(error))
     }
   }
 
@@ -166,7 +166,7 @@ export class Instance {
     const what = 'the driver does not finish a write'
     within(done, this.#patience.desired, what)
       .catch((error: unknown) => {
-        this.#failed(explain(error))
+        this.#voice.failed(explain(error))
         if (error instanceof Late) this.#stuck()
       })
       .finally(() => {
@@ -177,7 +177,7 @@ export class Instance {
   }
 
   #stuck(): void {
-    this.#setState('unhealthy').catch((error: unknown) => this.#failed(explain(error)))
+    this.#voice.state('unhealthy').catch((error: unknown) => this.#voice.failed(explain(error)))
     this.#restart()
   }
 
@@ -193,7 +193,7 @@ export class Instance {
       // What it says while it stops still counts.
       await within(this.#stopDevice(), this.#patience.stop, 'the driver does not stop')
     } catch (error) {
-      this.#failed(explain(error))
+      this.#voice.failed(explain(error))
       host.log.error({ reason: explain(error) }, 'driver stop failed')
     } finally {
       this.#closed = true
@@ -220,21 +220,19 @@ export class Instance {
         if (this.#closed) return
         try {
           const done = act(...args)
-          if (done instanceof Promise) done.catch((error: unknown) => this.#failed(explain(error)))
+          if (done instanceof Promise) done.catch((error: unknown) => this.#voice.failed(explain(error)))
         } catch (error) {
-          this.#failed(explain(error))
+          this.#voice.failed(explain(error))
         }
       }
     return {
       report: (values) => this.#gate.put(values),
-      state: (state) => this.#setState(state),
-      failed: (reason) => this.#failed(reason),
-      tell: (reason, message) => {
-        if (!this.#closed && this.#mayTell()) host.tell(reason, message)
-      },
+      state: (state) => this.#voice.state(state),
+      failed: (reason) => this.#voice.failed(reason),
+      tell: (reason, message) => this.#voice.tell(reason, message),
       restart: (reason) => {
         if (this.#closed) return
-        this.#failed(reason)
+        this.#voice.failed(reason)
         this.#restart()
       },
       guard,
@@ -264,37 +262,4 @@ export class Instance {
       close()
     }
   }
-
-  async #setState(state: DeviceState): Promise<void> {
-    const now = this.#options.clock.monotonic()
-    if (this.#closed || (this.#state?.state === state && now - this.#state.at < this.#stateInterval)) return
-    this.#state = { state, at: now }
-    await this.#options.host.state(state)
-  }
-
-  #failed(reason: string): void {
-    if (this.#closed) return
-    this.#options.onFailure()
-    if (this.#mayTell()) this.#options.host.failed(reason)
-  }
-
-  #mayTell(): boolean {
-    const now = this.#options.clock.monotonic()
-    const gained = Math.floor((now - this.#told.at) / tellInterval)
-    if (gained > 0) this.#told = { left: Math.min(tellBurst, this.#told.left + gained), at: now }
-    return this.#told.left-- > 0
-  }
-}
-
-/** It took too long. */
-class Late extends Error {
-  override name = 'Late'
-}
-
-/** Settles as `promise` does, or rejects after `ms` milliseconds. */
-function within<T>(promise: Promise<T>, ms: number, what: string): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Late(`${what} within ${ms / 1000} s`)), ms)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }
