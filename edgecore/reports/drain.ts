@@ -10,6 +10,7 @@ import type { Store } from '../store/store.ts'
 import { Batch, bulk, counted, type Item } from './batch.ts'
 import { type Flight, Flights } from './flights.ts'
 import { LaneQueue } from './lane-queue.ts'
+import { Pace } from './pace.ts'
 
 export interface DrainOptions {
   store: Pick<Store, 'commit'>
@@ -60,22 +61,19 @@ interface Held {
  */
 export class Drain {
   readonly #options: DrainOptions
-  readonly #scheduler: Scheduler
+  readonly #pace: Pace
   readonly #flights = new Flights()
   readonly #queues: ReadonlyMap<Lane, LaneQueue>
   /** When each lane that is slowed down may be served again, monotonic. */
   readonly #dueAt = new Map<Lane, number>()
   #linkUp = false
-  #cancel: (() => void) | undefined
-  /** When the next look is due, monotonic. */
-  #pumpAt = Number.POSITIVE_INFINITY
-  #lastFrameAt = Number.NEGATIVE_INFINITY
   #attempt = 0
   #patience: number
 
   constructor(options: DrainOptions) {
     this.#options = options
-    this.#scheduler = options.scheduler ?? systemScheduler
+    const { clock, scheduler = systemScheduler } = options
+    this.#pace = new Pace({ clock, scheduler, gap, act: () => this.#pump() })
     this.#patience = this.#nextPatience()
     this.#queues = new Map(lanes.map((lane) => [lane, new LaneQueue(options.outbox, lane)]))
     options.outbox.onAdd(({ seq, lane, version }) => {
@@ -98,8 +96,7 @@ export class Drain {
 
   down(): void {
     this.#linkUp = false
-    this.#cancel?.()
-    this.#pumpAt = Number.POSITIVE_INFINITY
+    this.#pace.stop()
   }
 
   /** Sends again what has been waiting for its answer too long. Call every second or so. */
@@ -173,18 +170,8 @@ export class Drain {
       )
   }
 
-  /** Sends soon, `least` ms from now: at once after a quiet moment, otherwise when the gap has passed. */
-  #schedule(least = 0): void {
-    if (!this.#linkUp) return
-    const now = this.#options.clock.monotonic()
-    const at = Math.max(now + least, this.#lastFrameAt + gap)
-    if (at >= this.#pumpAt) return
-    this.#cancel?.()
-    this.#pumpAt = at
-    this.#cancel = this.#scheduler.after(Math.max(0, at - now), () => {
-      this.#pumpAt = Number.POSITIVE_INFINITY
-      this.#pump()
-    })
+  #schedule(least?: number): void {
+    if (this.#linkUp) this.#pace.soon(least)
   }
 
   #pump(): void {
@@ -202,7 +189,7 @@ export class Drain {
   }
 
   #send(items: readonly Item[]): boolean {
-    const { send, box, clock } = this.#options
+    const { send, box } = this.#options
     const [first] = items
     if (first === undefined) return true
     const frame: Frame<'reports'> = {
@@ -212,7 +199,7 @@ export class Drain {
     }
     if (!send(frame, first.flight.lane)) return false
     for (const { flight } of items) this.#flights.add(flight)
-    this.#lastFrameAt = clock.monotonic()
+    this.#pace.done()
     return true
   }
 
