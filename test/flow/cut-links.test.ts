@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { conditionOf, statusTwins } from '../support/api.ts'
+import { type Api, conditionOf, statusTwins } from '../support/api.ts'
 import type { CutLink } from '../support/cut-link.ts'
 import { eventually } from '../support/eventually.ts'
 import { Fleet, type FleetNode } from '../support/fleet.ts'
@@ -10,8 +10,12 @@ const kitchen = 'devices/default/kitchen'
 const update = '$hw/events/device/default/kitchen/twin/update'
 const reported = (property: string, value: string) => ({ twin: { [property]: { actual: { value } } } })
 
-/** Resolves with all bytes carried once nothing is on its way: no report waits, and nothing moved for half a second. */
-async function quiet(node: FleetNode): Promise<number> {
+/**
+ * Resolves with all bytes carried once nothing is on its way: the node has said whether it is ready to be offline, which it
+ * does last, no report waits, and nothing moved for half a second.
+ */
+async function quiet(node: FleetNode, api: Api): Promise<number> {
+  await eventually(async () => conditionOf(await api.get(`nodes/${node.name}`), 'OfflineReady')?.status === 'True')
   const sum = ({ carried }: CutLink) => carried.up + carried.down
   let last = -1
   let since = performance.now()
@@ -45,17 +49,15 @@ test('a reconnect with nothing changed costs less than 1 KB, also after a restar
     const pods = await api.list('pods')
     return pods.every(({ status }) => status.phase === 'Running')
   })
-  // The last that a node says of itself after its pods have changed.
-  await eventually(async () => conditionOf(await api.get('nodes/edge-1'), 'OfflineReady')?.status === 'True')
   await fleet.level()
 
-  const before = await quiet(edge)
+  const before = await quiet(edge, api)
   const known = syncs(edge)
   edge.link.cut()
   edge.link.heal()
   await eventually(() => syncs(edge) > known)
   await fleet.level()
-  const reconnected = await quiet(edge)
+  const reconnected = await quiet(edge, api)
   expect(reconnected - before).toBeGreaterThan(100)
   expect(reconnected - before).toBeLessThan(1000)
 
@@ -63,7 +65,7 @@ test('a reconnect with nothing changed costs less than 1 KB, also after a restar
   await fleet.startCloud()
   await eventually(() => syncs(edge) > known + 1)
   await fleet.level()
-  expect((await quiet(edge)) - reconnected).toBeLessThan(1000)
+  expect((await quiet(edge, fleet.api)) - reconnected).toBeLessThan(1000)
 })
 
 test('a plain link is told in both logs and by the condition of the node', async () => {
@@ -129,7 +131,7 @@ test('reports whose answers were lost go again, and are taken once', async () =>
   await fleet.api.create(roomModel(), room('kitchen', 'edge-1'))
   await eventually(async () => (await edge.keys()).includes(kitchen))
   await fleet.level()
-  await quiet(edge)
+  await quiet(edge, fleet.api)
 
   edge.link.mute()
   const device = await edge.device()
@@ -158,7 +160,7 @@ test('what cloudcore has heard and not written when it is killed goes again', as
   // The first value is written at once; the next has to wait for its interval.
   await device.publish(update, reported('temperature', '7'))
   await eventually(async () => statusTwins(await fleet.api.get(kitchen)).temperature?.reported === '7')
-  await quiet(edge)
+  await quiet(edge, fleet.api)
   const heard = edge.link.carried.up
   await device.publish(update, reported('temperature', '8'))
   await eventually(() => edge.link.carried.up > heard)
