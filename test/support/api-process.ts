@@ -3,7 +3,7 @@ import { startApiServer } from '@kedge/cloudcore/apiserver/apiserver'
 import { systemClock } from '@kedge/shared/clock'
 import { silentLog } from '@kedge/shared/log'
 
-/** An embedded API server alone in its process, as a bench needs it, and a test that kills it: `node --import tsx api-process.ts DIR`. */
+/** An embedded API server alone in its process, as a bench needs it: `node --import tsx api-process.ts DIR`. */
 const dir = process.argv[2]
 if (dir === undefined) throw new Error('give a folder')
 const kubeconfig = join(dir, 'kubeconfig')

@@ -1,9 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { connect, type Kube } from '../../support/kube.ts'
+import { startProgram } from '../../support/programs.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 const maps = '/api/v1/namespaces/default/configmaps'
@@ -14,22 +13,16 @@ interface Running {
   kill(): Promise<void>
 }
 
+/** The API server that cloudcore has in it. */
 async function start(dir: string): Promise<Running> {
-  const script = join(import.meta.dirname, '../../support/api-process.ts')
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', script, dir], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  const ready = child.stdout && once(child.stdout, 'data')
-  const ended = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the API server ended with ${code}`)))
-  ended.catch(() => undefined)
-  await Promise.race([ready, ended])
+  const ports = ['--api-port', '0', '--link-port', '0', '--link-plain', '--metrics-address', 'off']
+  const program = await startProgram('cloudcore', ['--standalone', '--data', dir, ...ports])
+  await program.line('cloudcore started')
   const kube = connect(join(dir, 'kubeconfig'), { embedded: true, stop: async () => {} })
   return {
     kube,
     async kill() {
-      child.kill('SIGKILL')
-      if (child.signalCode === null) await once(child, 'exit')
+      await program.kill('SIGKILL')
       await kube.close()
     },
   }
@@ -85,5 +78,5 @@ describe('a server that is killed at any moment', () => {
       }),
       { numRuns: 5 },
     )
-  })
+  }, 300_000)
 })
