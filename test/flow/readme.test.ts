@@ -19,6 +19,7 @@ import { Shell } from '../support/readme/shell.ts'
 const elsewhere: readonly (readonly [RegExp, string])[] = [
   [/^npm ci && npm start$/, 'npm ci takes away what this test runs on; test/flow/npm-start.test.ts runs npm start'],
   [/^npm ci && npm test$/, 'this is npm test'],
+  [/^(edgecore|cloudcore) support /, 'test/flow/doctor.test.ts runs it, and looks into the archives'],
   [/^docker compose /, 'needs a Docker engine: npm run test:compose (test/real/compose)'],
   [
     /^(kedge-\S+\/setup\.sh|tar -xzf kedge-|kedge-setup|systemctl) /,
@@ -41,7 +42,7 @@ test('README: what is said to be run elsewhere is in it', () => {
   }
 })
 
-/** What is shown comes about a moment after the commands before it. */
+/** What is shown comes about a moment after the commands before it; topics are what the terminal beside it hears. */
 const patience = { within: 60_000, every: 100 }
 
 async function runBlock(shell: Shell, { place, commands, shown }: Block): Promise<void> {
@@ -50,16 +51,18 @@ async function runBlock(shell: Shell, { place, commands, shown }: Block): Promis
     const failed = await shell.run(commands).catch((error: unknown) => explain(error))
     return expect(failed, about).not.toMatch(/^exit code/)
   }
+  if (shown.startsWith('$hw/')) {
+    await shell.run(commands)
+    const isHeard = eventually(() => isAsShown(shell.heard, shown, false), patience)
+    await isHeard.catch(() => expect(shell.heard, about).toBe(shown))
+    return
+  }
   const exactly = place.startsWith('Register a device')
   let said = ''
   await eventually(async () => {
     said = await shell.run(commands).catch((error: unknown) => explain(error))
-    if (isAsShown(said, shown, exactly)) return true
-    // What the terminal beside it hears.
-    return (
-      shell.heard !== '' && eventually(() => isAsShown(shell.heard, shown, false), { within: 2000 }).catch(() => false)
-    )
-  }, patience).catch(() => expect(`${said}\n${shell.heard}`, about).toBe(shown))
+    return isAsShown(said, shown, exactly)
+  }, patience).catch(() => expect(said, about).toBe(shown))
 }
 
 /** What a person puts in: the command that was printed, in place of the one that is shown. */

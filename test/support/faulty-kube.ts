@@ -129,7 +129,11 @@ function accessOf(kubeconfig: string): { url: URL; token: string; agent: https.A
   const config = parse(readFileSync(kubeconfig, 'utf8'))
   const { cluster } = config.clusters[0]
   const ca = Buffer.from(cluster['certificate-authority-data'], 'base64')
-  return { url: new URL(cluster.server), token: config.users[0].user.token, agent: new https.Agent({ ca }) }
+  return {
+    url: new URL(cluster.server),
+    token: config.users[0].user.token,
+    agent: new https.Agent({ ca, keepAlive: true }),
+  }
 }
 
 function writeKubeconfig(server: string): string {
