@@ -10,11 +10,13 @@ import { isRunning, type Situation, type Tended } from './situation.ts'
 import type { Wanted, WantedContainer } from './spec.ts'
 import type { PodStatus } from './status.ts'
 import { leastGrace } from './takedown.ts'
+import type { TakedownTimes } from './takedown-times.ts'
 
 export interface CareOptions {
   runtime: Runtime
   scheduler: Scheduler
   clock: Clock
+  takedowns: Pick<TakedownTimes, 'get' | 'keep' | 'drop'>
   /** Address of this node. */
   hostIP: string
   /** What is known of a container changed. */
@@ -47,8 +49,8 @@ interface Patient {
 export class PodCare {
   readonly #options: CareOptions
   readonly #patients = new Map<string, Patient>()
-  /** When the pod began to go down, for each sandbox. */
-  readonly #downSince = new Map<string, number>()
+  /** When the pod began to go down, for each sandbox that was seen; undefined while it is not going down. */
+  readonly #downSince = new Map<string, number | undefined>()
   /** Those that were ended to be started anew. */
   readonly #killed = new Set<string>()
 
@@ -63,7 +65,7 @@ export class PodCare {
     )
     const ids = new Set(running.map(({ container }) => container.id))
     for (const [id, patient] of this.#patients) if (!ids.has(id)) this.#discharge(id, patient)
-    for (const id of this.#downSince.keys()) if (!seen.some((one) => one.id === id)) this.#downSince.delete(id)
+    this.#remember(seen)
     const there = new Set(seen.flatMap(({ containers }) => containers.map(({ id }) => id)))
     for (const id of this.#killed) if (!there.has(id)) this.#killed.delete(id)
     if (wanted?.spec === undefined) return
@@ -78,6 +80,27 @@ export class PodCare {
       // Who is about to end is not probed any more; the hook before the end is still to be run.
       this.#admit(own, found, state.is === 'running' && wanted.deletion === undefined)
     }
+  }
+
+  /** What an earlier edgecore began to take down goes on with the grace that is left. */
+  #remember(seen: readonly Sandbox[]): void {
+    const { clock, takedowns } = this.#options
+    for (const id of this.#downSince.keys()) {
+      if (seen.some((one) => one.id === id)) continue
+      this.#notDown(id)
+      this.#downSince.delete(id)
+    }
+    for (const { id } of seen) {
+      if (this.#downSince.has(id)) continue
+      const since = takedowns.get(id)
+      this.#downSince.set(id, since && clock.monotonic() - Math.max(0, clock.now() - since))
+    }
+  }
+
+  #notDown(sandbox: string): void {
+    if (this.#downSince.get(sandbox) === undefined) return
+    this.#downSince.set(sandbox, undefined)
+    void this.#options.takedowns.drop(sandbox)
   }
 
   #admit(wanted: WantedContainer, found: Found, probing: boolean): Patient {
@@ -109,7 +132,9 @@ export class PodCare {
   /** What is known of the containers by their ids. Times are of the wall clock. */
   facts(): Pick<Situation, 'tended' | 'killed' | 'downSince'> {
     const ahead = this.#options.clock.now() - this.#options.clock.monotonic()
-    const downSince = new Map([...this.#downSince].map(([id, since]) => [id, since + ahead]))
+    const downSince = new Map(
+      [...this.#downSince].flatMap(([id, since]) => (since === undefined ? [] : [[id, since + ahead] as const])),
+    )
     const tended = new Map(
       [...this.#patients].map(([id, { wanted, known, prober, postStart, ending }]) => {
         const doomed = doomedBy(wanted, prober, postStart)
@@ -128,6 +153,8 @@ export class PodCare {
 
   /** The container was started: its hook begins, and nobody waits for it here. */
   started(wanted: WantedContainer, found: Found): void {
+    // A pod that was held and is released starts its containers in the sandbox that it has.
+    this.#notDown(found.sandbox.id)
     const hook = wanted.of.lifecycle.postStart
     const patient = this.#patients.get(found.id) ?? this.#admit(wanted, found, true)
     if (hook === undefined) return
@@ -151,9 +178,12 @@ export class PodCare {
    * way. `sandbox`: the whole pod goes down.
    */
   async end(id: string, graceMs: number, sandbox?: string): Promise<void> {
-    const { clock, runtime } = this.#options
+    const { clock, runtime, takedowns } = this.#options
     if (sandbox === undefined) this.#killed.add(id)
-    else if (!this.#downSince.has(sandbox)) this.#downSince.set(sandbox, clock.monotonic())
+    else if (this.#downSince.get(sandbox) === undefined) {
+      this.#downSince.set(sandbox, clock.monotonic())
+      if (graceMs > leastGrace) await takedowns.keep(sandbox, clock.now())
+    }
     const patient = this.#patients.get(id)
     patient?.prober?.stop()
     const hook = patient?.wanted.of.lifecycle.preStop

@@ -57,6 +57,8 @@ export function doersOf(tools: Tools): Doers {
       await mounts.remove(uid)
     },
     async createSandbox({ attempt }) {
+      // One that a power cut has ended still has its address. Whatever keeps it, the pod comes first: `removeSandbox` tells.
+      for (const { id } of seen().situation.seen) await runtime.stopSandbox(id).catch(() => {})
       await runtime.createSandbox(real ? await withDns(spec()) : config(), attempt)
     },
     async stopSandbox({ id }) {

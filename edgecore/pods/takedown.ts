@@ -7,7 +7,7 @@ export const leastGrace = 2000
 
 /**
  * Ends a sandbox and keeps what there is to tell of it. Sidecars end after the containers that they serve, the last of
- * them first; they share the grace with those.
+ * them first; all share one grace, which began when the first of them was asked to end, by whichever edgecore.
  */
 export function stopping(sandbox: Sandbox, graceMs: number, situation: Situation): Step[] {
   const { now, tended, downSince } = situation
@@ -17,7 +17,8 @@ export function stopping(sandbox: Sandbox, graceMs: number, situation: Situation
   if (first.length === 0) return sandbox.ready ? [{ is: 'stopSandbox', id: sandbox.id }] : []
   const spent = Math.max(0, now - (downSince.get(sandbox.id) ?? now))
   return first.map(({ id, name, kind, state }): Step => {
-    const left = kind === 'sidecar' && graceMs > 0 ? Math.max(graceMs - spent, leastGrace) : graceMs
+    const least = kind === 'sidecar' ? leastGrace : Math.min(graceMs, leastGrace)
+    const left = graceMs > 0 ? Math.max(graceMs - spent, least) : 0
     const killedAt = state.is === 'stopping' ? state.until : Number.POSITIVE_INFINITY
     const until = Math.min(killedAt, tended.get(id)?.endsBy ?? Number.POSITIVE_INFINITY)
     // Asked again only when the grace became shorter. The margin keeps an equal wish from counting as a shorter one.

@@ -11,6 +11,7 @@ import type { PodName, Runtime } from './runtime.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Failure } from './situation.ts'
 import { reasonOf } from './step-fault.ts'
+import { TakedownTimes } from './takedown-times.ts'
 
 /** What every worker works with. */
 export interface Workshop extends Observer, ReportingTools {
@@ -74,7 +75,8 @@ export class PodWorker {
       tell(event)
       wake()
     }
-    this.#care = new PodCare({ runtime, scheduler, clock, hostIP, tell: tellSoon, changed: wake })
+    const takedowns = new TakedownTimes(shop.store)
+    this.#care = new PodCare({ runtime, scheduler, clock, takedowns, hostIP, tell: tellSoon, changed: wake })
     this.#doers = doersOf({
       ...{ runtime, images, mounts, capacity, hostIP, real, tell, wake, care: this.#care },
       lookup: (key) => objects.get(key)?.content,

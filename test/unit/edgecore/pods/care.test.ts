@@ -251,6 +251,21 @@ describe('the hook before the end', () => {
     expect(node.reports().at(-1)).toMatchObject({ stopped: true })
   })
 
+  test('has, after a crash of edgecore in the middle of it, what was left of the grace', async () => {
+    hanging.add('bye')
+    await node.put(one({ lifecycle }, { annotations: slow }))
+    await node.put(one({ lifecycle }, { annotations: slow, deletion: { graceSeconds: 30 } }))
+    await node.pass(20 * second)
+    await node.crash()
+    await node.start()
+    expect(executed).toEqual(['bye', 'bye'])
+    await node.pass(8 * second)
+    expect(web()?.state).toHaveProperty('running')
+    await node.pass(5 * second)
+    expect(web()?.state).toMatchObject({ terminated: { exitCode: 137 } })
+    expect(node.reports().at(-1)).toMatchObject({ stopped: true })
+  })
+
   test('uses up the grace: who never ends in it is killed at its end', async () => {
     hanging.add('bye')
     await node.put(one({ lifecycle }, { annotations: slow }))
