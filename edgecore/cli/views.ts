@@ -54,6 +54,7 @@ export const views = {
 export type ViewName = keyof typeof views
 
 interface ContainerStatus {
+  name?: string
   ready?: boolean
   restartCount?: number
   state?: Record<string, { reason?: string } | undefined>
@@ -63,17 +64,28 @@ function pods(reader: Reader, { now }: ViewOptions): Item[] {
   const statuses = reader.podStatuses()
   return [...reader.objects.list('pods'), ...reader.staticPods()].map((held) => {
     const status = statuses.get(idOf(held.content)) ?? {}
-    const containers = (status.containerStatuses ?? []) as ContainerStatus[]
-    const wanted = ((held.content.spec?.containers ?? []) as unknown[]).length
+    const names = stayingIn(held.content)
+    const all = [...listOf(status.initContainerStatuses), ...listOf(status.containerStatuses)] as ContainerStatus[]
+    const containers = all.filter(({ name = '' }) => names.has(name))
     const started = typeof status.startTime === 'string' ? Date.parse(status.startTime) : Number.NaN
     const item = itemOf(held, { ...shown(held), status }, [
-      `${containers.filter(({ ready }) => ready).length}/${wanted}`,
+      `${containers.filter(({ ready }) => ready).length}/${names.size}`,
       held.refused === null ? phaseOf(held.content, status, containers) : `Refused: ${held.refused}`,
       String(containers.reduce((sum, { restartCount = 0 }) => sum + restartCount, 0)),
       Number.isNaN(started) ? '-' : age(now - started),
     ])
     return { ...item, wide: [String(status.podIP ?? '-'), imagesOf(held.content).join(',')] }
   })
+}
+
+/** The names of those that are to stay, as kubectl counts them: sidecars, too. */
+function stayingIn({ spec = {} }: KubeObject): Set<string> {
+  const sidecars = listOf(spec.initContainers).filter(({ restartPolicy }) => restartPolicy === 'Always')
+  return new Set([...sidecars, ...listOf(spec.containers)].map(({ name }) => String(name)))
+}
+
+function listOf(value: unknown): Record<string, unknown>[] {
+  return Array.isArray(value) ? value : []
 }
 
 /** In one word what kubectl would say: the reason a container waits or ended for, else the phase. */

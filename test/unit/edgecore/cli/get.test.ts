@@ -19,7 +19,16 @@ const now = Date.UTC(2026, 0, 2, 12)
 const clock: Clock = { now: () => now - 300_000, monotonic: () => 0 }
 
 const held: [Resource, KubeObject][] = [
-  ['pods', { metadata: { name: 'web', namespace: 'default' }, spec: { containers: [{ name: 'a' }, { name: 'b' }] } }],
+  [
+    'pods',
+    {
+      metadata: { name: 'web', namespace: 'default' },
+      spec: {
+        initContainers: [{ name: 'first' }, { name: 'side', restartPolicy: 'Always' }],
+        containers: [{ name: 'a' }, { name: 'b' }],
+      },
+    },
+  ],
   ['pods', { metadata: { name: 'job', namespace: 'other' }, spec: { containers: [{ name: 'a' }] } }],
   ['configmaps', { metadata: { name: 'settings', namespace: 'default' }, data: { a: '1', b: '2' } }],
   ['secrets', { metadata: { name: 'key', namespace: 'default' }, type: 'Opaque', data: { password: 'aHVudGVyMg==' } }],
@@ -43,7 +52,14 @@ async function node(closed = false): Promise<string> {
     const status = {
       phase: 'Running',
       startTime: '2026-01-02T11:00:00Z',
-      containerStatuses: [{ ready: true, restartCount: 3 }, { state: { waiting: { reason: 'ImagePullBackOff' } } }],
+      initContainerStatuses: [
+        { name: 'first', ready: true, restartCount: 5, state: { terminated: { reason: 'Completed' } } },
+        { name: 'side', ready: true, restartCount: 1 },
+      ],
+      containerStatuses: [
+        { name: 'a', ready: true, restartCount: 3 },
+        { name: 'b', state: { waiting: { reason: 'ImagePullBackOff' } } },
+      ],
     }
     const insert = store.db.prepare('INSERT INTO pods (pod, uid, status) VALUES (?, ?, ?)')
     insert.run('default/web', 'u', JSON.stringify(status))
@@ -75,25 +91,25 @@ describe('edgecore get', () => {
   const tables: [string[], string[]][] = [
     [
       ['pods'],
-      ['NAME   READY   STATUS             RESTARTS   AGE', 'web    1/2     ImagePullBackOff   3          60m'],
+      ['NAME   READY   STATUS             RESTARTS   AGE', 'web    2/3     ImagePullBackOff   4          60m'],
     ],
     [
       ['pods', '-A'],
       [
         'NAMESPACE   NAME   READY   STATUS                     RESTARTS   AGE',
-        'default     web    1/2     ImagePullBackOff           3          60m',
+        'default     web    2/3     ImagePullBackOff           4          60m',
         'other       job    0/1     Refused: no such runtime   0          -',
       ],
     ],
     [
       ['pod', 'web'],
-      ['NAME   READY   STATUS             RESTARTS   AGE', 'web    1/2     ImagePullBackOff   3          60m'],
+      ['NAME   READY   STATUS             RESTARTS   AGE', 'web    2/3     ImagePullBackOff   4          60m'],
     ],
     [
       ['pod', 'web', '-o', 'wide'],
       [
         'NAME   READY   STATUS             RESTARTS   AGE   IP   IMAGES',
-        'web    1/2     ImagePullBackOff   3          60m   -',
+        'web    2/3     ImagePullBackOff   4          60m   -',
       ],
     ],
     [['cm'], ['NAME       DATA', 'settings   2']],
