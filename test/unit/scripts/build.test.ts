@@ -52,6 +52,14 @@ test('edgecore, while it has no use for them, loads no gRPC, no Modbus, no YAML 
   expect(packages.filter((name) => eager.some(from(name)))).toEqual([])
 })
 
+test('what edgecore loads later is a module of ours: a library in CommonJS would come without its names', () => {
+  const later = Object.entries(metaOf('edgecore').inputs).flatMap(([from, { imports }]) =>
+    imports.filter(({ kind, external }) => kind === 'dynamic-import' && !external).map(({ path }) => ({ from, path })),
+  )
+  expect(later.length).toBeGreaterThan(10)
+  expect(later.filter(({ path }) => path.includes('node_modules/'))).toEqual([])
+})
+
 function inputs(name: (typeof programs)[number]): string[] {
   return Object.keys(metaOf(name).inputs)
 }
