@@ -149,7 +149,10 @@ export class Watcher {
   #ended(end: () => void, error: GrpcError | undefined): void {
     if (this.#endStream !== end || this.#changed === undefined) return
     this.#endStream = () => {}
-    if (error?.code !== codes.unimplemented) return this.#lost(error ?? new Error('the engine ended its events'))
+    // CRI-O, unless it was told to tell of events, ends them at once as if all was well (`enable_pod_events`).
+    const hasNone = error === undefined && this.#engine?.name !== 'containerd'
+    if (!hasNone && error?.code !== codes.unimplemented)
+      return this.#lost(error ?? new Error('the engine ended its events'))
     this.#everyMs = pollMs
     this.#lookAfter(pollMs)
   }

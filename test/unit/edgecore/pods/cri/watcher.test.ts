@@ -123,7 +123,10 @@ test('with events, everything is looked at now and then, and only what changed i
   expect(play.told.sort()).toEqual(['gone', 'web'])
 })
 
-test('CRI-O: its events are followed; without them it is looked at each second', async () => {
+test.each([
+  ['it does not know of them', new GrpcError(codes.unimplemented, 'method GetContainerEvents not implemented')],
+  ['it was not told to tell of them', undefined],
+])('CRI-O: its events are followed; when %s it is looked at each second', async (_, end) => {
   const { play, start, pass } = rig('cri-o')
   start()
   await pass(0)
@@ -132,7 +135,7 @@ test('CRI-O: its events are followed; without them it is looked at each second',
   const labels = { 'io.kubernetes.pod.namespace': 'default', 'io.kubernetes.pod.name': 'web' }
   stream?.on.message({ container_id: 'c', sandbox: { id: 's', labels } })
   expect(play.told).toEqual(['web'])
-  stream?.on.end(new GrpcError(codes.unimplemented, 'method GetContainerEvents not implemented'))
+  stream?.on.end(end)
   const looks = play.looks
   await pass(10_000)
   expect(play.looks).toBeGreaterThanOrEqual(looks + 9)
