@@ -1,4 +1,4 @@
-import { nextPace, type Pace } from '@kedge/edgecore/effort'
+import { nextPace, type Pace, worthCollecting } from '@kedge/edgecore/effort'
 import { expect, test } from 'vitest'
 
 const calm: Pace = { effort: 'little', against: 0 }
@@ -24,4 +24,13 @@ test('a minute with little to do makes it little again, and not a pause', () => 
   expect(after(fast, Array(29).fill(0)).effort).toBe('fast')
   expect(after(fast, [...Array(29).fill(0), 0.25, ...Array(29).fill(0)]).effort).toBe('fast')
   expect(after(fast, Array(30).fill(0.1)).effort).toBe('little')
+})
+
+test.for([
+  ['grown by a third', 16e6, 12e6, true],
+  ['grown a little', 14e6, 12e6, false],
+  ['at first sight', 14e6, Number.POSITIVE_INFINITY, false],
+  ['of 2,000 busy devices', 60e6, 22e6, false],
+] as const)('a heap %s', ([, used, kept, worth]) => {
+  expect(worthCollecting(used, kept)).toBe(worth)
 })
