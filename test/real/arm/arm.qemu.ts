@@ -9,32 +9,30 @@ import { conditionOf, statusTwins } from '../../support/api.ts'
 import { eventually } from '../../support/eventually.ts'
 import { JoinableCloud } from '../../support/joined.ts'
 import { room, roomModel } from '../../support/manifests.ts'
-import { type Arm64, arm64 } from '../../support/shipping/arm64.ts'
+import { arm64Files } from '../../support/shipping/arm64-files.ts'
 import { run } from '../../support/shipping/run.ts'
 import { whenFileIsOver } from '../../support/shipping/when-over.ts'
 import { tempDir } from '../../support/temp-dir.ts'
 
 // The archive for arm64 boards, under emulation: its Node.js, its native addon, and edgecore on both.
 let dir: string
-let board: Arm64
 let cloud: JoinableCloud
 let edge: ChildProcess | undefined
 
-const patience = { within: 180_000, every: 250 }
+const patience = { within: 600_000, every: 250 }
 const data = () => join(dir, 'data')
 const qemu = (...args: string[]) => {
   const home = join(dir, `kedge-${version()}`)
-  return ['-L', board.system, join(home, 'bin/node'), join(home, 'lib/edgecore.js'), ...args]
+  return ['-L', arm64Files.system, join(home, 'bin/node'), join(home, 'lib/edgecore.js'), ...args]
 }
 
 const whenOver = whenFileIsOver()
 
 beforeAll(async () => {
   dir = tempDir(whenOver)
-  board = await arm64()
   cloud = await JoinableCloud.start(systemClock, whenOver)
   whenOver(() => void edge?.kill('SIGKILL'))
-  const archive = await makeArchive({ arch: 'arm64', node: board.node, modules: board.modules, to: dir })
+  const archive = await makeArchive({ arch: 'arm64', node: arm64Files.node, modules: arm64Files.modules, to: dir })
   await run('tar', ['-xzf', archive, '-C', dir])
 })
 

@@ -1,19 +1,19 @@
 import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import { arm64Modules } from '../../support/shipping/arm64.ts'
+import { arm64Files } from '../../support/shipping/arm64-files.ts'
 import { emulated } from '../../support/shipping/emulated-pool.ts'
 
 export default defineConfig({
   test: {
     globalSetup: ['test/real/arm/setup.ts'],
     fileParallelism: false,
-    hookTimeout: 400_000,
-    testTimeout: 200_000,
+    hookTimeout: 900_000,
+    testTimeout: 900_000,
     projects: [
       { extends: true, test: { name: 'board', include: ['test/real/arm/*.qemu.ts'], sequence: { groupOrder: 0 } } },
       {
         extends: true,
-        resolve: { alias: { 'better-sqlite3-13': join(arm64Modules, 'better-sqlite3-13/lib/index.js') } },
+        resolve: { alias: { 'better-sqlite3-13': join(arm64Files.modules, 'better-sqlite3-13/lib/index.js') } },
         test: {
           name: 'units',
           include: ['test/real/arm/*.units.ts', 'test/unit/edgecore/**/*.test.ts'],

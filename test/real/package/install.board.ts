@@ -19,7 +19,7 @@ let untouched: string[]
 
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const [next, broken] = ['99.0.0', '99.0.1']
-const patience = { within: 120_000, every: 200 }
+const patience = { within: 300_000, every: 200 }
 
 const whenOver = whenFileIsOver()
 

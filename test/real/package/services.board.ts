@@ -19,7 +19,7 @@ let api: Api
 let failed = false
 
 const dropIns = '/etc/systemd/system/edgecore.service.d'
-const patience = { within: 120_000, every: 200 }
+const patience = { within: 300_000, every: 200 }
 const whenOver = whenFileIsOver()
 
 beforeAll(async () => {

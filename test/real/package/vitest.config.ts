@@ -5,7 +5,7 @@ export default defineConfig({
     globalSetup: ['test/real/package/setup.ts'],
     include: ['test/real/package/*.board.ts'],
     fileParallelism: false,
-    hookTimeout: 400_000,
-    testTimeout: 200_000,
+    hookTimeout: 900_000,
+    testTimeout: 900_000,
   },
 })

@@ -1,12 +1,11 @@
 import { ForksPoolWorker, type PoolRunnerInitializer } from 'vitest/node'
-import { arm64 } from './arm64.ts'
+import { arm64Files } from './arm64-files.ts'
 
 /** The processes of tests, under emulation. What the tests import is still compiled outside, by this machine's Node.js. */
 class EmulatedWorker extends ForksPoolWorker {
   override async start(): Promise<void> {
-    const { command } = await arm64()
     const own = process.execPath
-    process.execPath = command
+    process.execPath = arm64Files.command
     // The process is started before the first await.
     const started = super.start()
     process.execPath = own
