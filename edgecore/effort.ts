@@ -37,7 +37,7 @@ export function nextPace({ effort, against }: Pace, share: number): Pace {
  * come evenly, waits until it has grown by 8 MB and more. A large heap is left to it: the pause would be too long.
  */
 export function worthCollecting(used: number, kept: number): boolean {
-  return used < 40e6 && used > kept * 1.15 + 1e6
+  return used < 40e6 && used > kept * 1.1 + 3e5
 }
 
 export function setEffort(effort: Effort): void {
