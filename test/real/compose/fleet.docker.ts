@@ -30,7 +30,7 @@ beforeAll(async () => {
   engine = await DockerEngine.start()
   whenOver(() => engine.stop())
   await engine.makeBaseImages()
-  fleet = new ComposedFleet(engine)
+  fleet = new ComposedFleet(engine, dir)
   await fleet.compose('build')
 })
 

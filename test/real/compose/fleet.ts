@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { root } from '../../../scripts/build.ts'
 import { Api } from '../../support/api.ts'
@@ -17,10 +17,14 @@ const dockerCompose = process.env.KEDGE_TEST_COMPOSE ?? 'docker-compose'
 /** The fleet of docker-compose.yaml, on an engine of the test's own. */
 export class ComposedFleet {
   readonly #engine: DockerEngine
+  readonly #root: string
   #env: Readonly<Record<string, string>>
 
-  constructor(engine: DockerEngine) {
+  /** With a copy of the repository in `dir`: who edits it meanwhile does not have images made anew. */
+  constructor(engine: DockerEngine, dir: string) {
     this.#engine = engine
+    this.#root = join(dir, 'repository')
+    copyContext(this.#root)
     this.#env = {
       ...engine.env,
       COMPOSE_PROJECT_NAME: project,
@@ -42,14 +46,14 @@ export class ComposedFleet {
 
   compose(...args: string[]): Promise<string> {
     const [program = '', ...before] = dockerCompose.split(' ')
-    return run(program, [...before, ...args], { cwd: root, env: this.#env })
+    return run(program, [...before, ...args], { cwd: this.#root, env: this.#env })
   }
 
   /** Lines of shell, in the folder of the repository, on the machine of the engine. */
   shell(lines: string): Promise<string> {
     const [program = '', ...args] = this.#engine.machine.onItsNetwork
     const own = lines.replaceAll('docker compose', dockerCompose)
-    return run(program, [...args, 'bash', '-ec', own], { cwd: root, env: this.#env })
+    return run(program, [...args, 'bash', '-ec', own], { cwd: this.#root, env: this.#env })
   }
 
   /** The commands of a block of the README, with fewer nodes, and the kubeconfig in `dir`. */
@@ -119,6 +123,16 @@ export class ComposedFleet {
       s.on('connect', () => { console.log('open'); process.exit() })
       s.on('error', (e) => { console.log(e.code); process.exit() })`
     return (await this.docker('exec', container, 'node', '-e', script)).trim()
+  }
+}
+
+/** What docker-compose.yaml and .dockerignore name. */
+function copyContext(to: string): void {
+  const lines = readFileSync(join(root, '.dockerignore'), 'utf8').split('\n')
+  const named = lines.filter((line) => line.startsWith('!')).map((line) => line.slice(1))
+  const filter = (path: string) => basename(path) !== 'node_modules'
+  for (const path of new Set([...named, 'deploy', '.dockerignore', 'docker-compose.yaml'])) {
+    cpSync(join(root, path), join(to, path), { recursive: true, preserveTimestamps: true, filter })
   }
 }
 
