@@ -27,7 +27,7 @@ export async function ways(): Promise<Way[]> {
     { name: 'only: malloc', bundle: oneFile, env: malloc },
     { name: 'parts, V8 told', bundle: shipped },
     asShipped,
-    ...['--optimize-for-size', '--lite-mode'].map((flag) => ({ ...asShipped, name: flag, node: [flag] })),
+    ...['--lite-mode'].map((flag) => ({ ...asShipped, name: flag, node: [flag] })),
     { ...asShipped, name: 'UV_THREADPOOL_SIZE=1', env: { ...malloc, UV_THREADPOOL_SIZE: '1' } },
   ]
 }
