@@ -10,6 +10,7 @@ import { program } from '@kedge/shared/settings'
 import { filesOf, programs, root, version } from './build.ts'
 import { makeArchive, pack, sourceTime } from './package/archive.ts'
 import { forMachine, isThisMachine, type Machine, machines } from './package/machines.ts'
+import { Parts } from './package/release-parts.ts'
 import { run } from './package/run.ts'
 import { releaseBom } from './package/sbom.ts'
 
@@ -55,25 +56,6 @@ await runProgram('npm run release', async () => {
     dryRun ? 'nothing was tagged or pushed: this was a dry run' : `tagged v${version()}; git push --tags publishes it`,
   )
 })
-
-/** A release has all its parts. A dry run goes on without those that cannot be made here, and tells which. */
-class Parts {
-  readonly leftOut: string[] = []
-  readonly #dryRun: boolean
-
-  constructor(dryRun: boolean) {
-    this.#dryRun = dryRun
-  }
-
-  async make(what: string, how: () => unknown): Promise<void> {
-    try {
-      await how()
-    } catch (error) {
-      if (!this.#dryRun || !(error instanceof UserError)) throw error
-      this.leftOut.push(`${what}: ${error.message}`)
-    }
-  }
-}
 
 /** Makes the archive for a machine. Returns the version of the Node.js in it, where it has one. */
 async function archiveFor(arch: Machine, to: string): Promise<string[]> {
