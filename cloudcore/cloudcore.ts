@@ -141,7 +141,7 @@ export async function startCloudcore(options: CloudcoreOptions): Promise<Cloudco
     )
     const identity = await openIdentityOf(options, { kube, catalog, add })
     const identities =
-      identity && identitiesOf(identity, { kube, clock, log, broker: settings.linkBroker, link: () => link })
+      identity && identitiesOf(identity, { kube, clock, log, secure: isSecure(settings), link: () => link })
     add({ stop: async () => identities?.stop() })
     const devices = add(new DeviceWatch({ catalog, presence, standing, grace: deviceGrace, log }))
     const conditionsFor = devices.conditionsFor.bind(devices)
@@ -251,12 +251,23 @@ async function openIdentityOf(
 
 function identitiesOf(
   { registry, issuing, enroller }: Identity,
-  { kube, clock, log, broker, link }: { kube: Kube; clock: Clock; log: Log; broker?: string; link: () => Link },
+  {
+    kube,
+    clock,
+    log,
+    secure,
+    link,
+  }: Pick<CloudcoreOptions, 'clock' | 'log'> & {
+    kube: Kube
+    secure: boolean | undefined
+    link: () => Link
+  },
 ): Identities {
   return new Identities({
     ...{ registry, issuer: issuing.issuer, enroller, kube, clock, log },
     send: (node, frame) => link().send(node, frame),
-    connectionOf: broker === undefined ? (node) => link().connectionOf(node) : undefined,
+    // Over plain MQTT a name proves nothing, whichever broker it is.
+    connectionOf: secure === undefined ? undefined : (node) => link().connectionOf(node),
     prolong: (node, end) => link().prolong(node, end),
   })
 }
