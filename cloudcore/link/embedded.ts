@@ -61,7 +61,6 @@ const defaultHalfOpen: HalfOpenBounds = { total: 2048, perSource: 1024 }
 export class EmbeddedLink implements Link {
   readonly traffic = new Traffic()
   readonly turnedAway: TurnedAway
-  readonly secure: boolean
   readonly #gate: Gate
   readonly #door: Door | undefined
   readonly #enrolling: Enrolling | undefined
@@ -88,7 +87,6 @@ export class EmbeddedLink implements Link {
     const { events, door, clock, log, admission, patience = 45_000, sweep } = options
     this.#log = log
     this.turnedAway = new TurnedAway(log)
-    this.secure = door !== undefined
     this.#door = door
     this.#enrolling = door && new Enrolling({ door, turnedAway: this.turnedAway })
     this.#holders = new Holders({ clock, sweep, barred: (node, serial) => door?.barred(node, serial) })

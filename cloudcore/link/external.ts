@@ -51,7 +51,6 @@ const maxUnsent = 128 * 1024 * 1024
 export class ExternalLink implements Link {
   readonly traffic = new Traffic()
   readonly port = undefined
-  readonly secure = undefined
   readonly enrolling = 0
   readonly turnedAway: TurnedAway
   readonly #options: ExternalLinkOptions

@@ -36,8 +36,6 @@ export interface Link extends Service {
   readonly waiting: number
   /** What was refused at the door. */
   readonly turnedAway: Pick<TurnedAway, 'counts'>
-  /** Whether nodes prove who they are, and nobody in between can read along; undefined where another broker decides. */
-  readonly secure: boolean | undefined
   /** Connections that enrol at the moment. */
   readonly enrolling: number
   /** The connection that a node has; undefined where it has none, or another broker keeps it. */

@@ -29,10 +29,6 @@ export async function openLink(options: OpenLinkOptions): Promise<{ link: Link; 
   const broker = brokerAccess(settings)
   const host = settings.linkHost
   if (broker === undefined) {
-    if (identity === undefined) {
-      const reason = '--link-plain: nothing is encrypted, and whoever says that it is a node is believed'
-      log.warn({ reason }, 'link not secure')
-    }
     const link = add(await EmbeddedLink.open({ host, port, door: identity?.door, events, clock, log }))
     return { link, port: link.port }
   }
