@@ -27,6 +27,8 @@ export interface Look {
   users: ReadonlyMap<string, ImageInfo['user']>
   /** What was reported last of the wanted uid. */
   previous?: PodStatus
+  /** Whether it was reported, too, that it has stopped for good. */
+  toldStopped: boolean
 }
 
 export interface Observer {
@@ -102,6 +104,7 @@ export async function observe(observer: Observer, subject: Subject): Promise<Loo
     users,
     ...(content && { content }),
     ...(previous && { previous }),
+    toldStopped: previous !== undefined && row?.stopped === true,
   }
 }
 

@@ -36,7 +36,6 @@ const mostNoted = 50
 export class PodReporting {
   readonly #tools: ReportingTools
   #noted: (PodEvent & { at: number })[] = []
-  #toldStopped: string | undefined
 
   constructor(tools: ReportingTools) {
     this.#tools = tools
@@ -49,7 +48,7 @@ export class PodReporting {
   }
 
   /** Writes down the status and what happened, in one transaction, if there is anything new. */
-  async report({ situation, content, previous }: Look): Promise<void> {
+  async report({ situation, content, previous, toldStopped }: Look): Promise<void> {
     const { statuses, outbox, hostIP, runtime, isLocal } = this.#tools
     const { wanted, seen } = situation
     if (wanted === undefined || content === undefined || wanted.uid === '') return
@@ -57,17 +56,15 @@ export class PodReporting {
     const before = previous && { previous }
     const status = podStatus({ wanted, situation, hostIP, qosClass: qosClass(content.spec ?? {}), runtime, ...before })
     const stopped = deletion !== undefined && !seen.some((one) => one.ready || one.containers.some(isRunning))
-    const told = previous !== undefined && canonical(previous) === canonical(status)
-    const isNew = !told || (stopped && this.#toldStopped !== uid)
+    const isNew = previous === undefined || stopped !== toldStopped || canonical(previous) !== canonical(status)
     const { notice } = runtime
     const changes = eventsOf({ pod: wanted, next: status, situation, ...before, ...(notice && { notice }) })
     const write = () => {
       const report: PodReport = { is: 'pod', namespace, name, uid, status: { ...status }, ...(stopped && { stopped }) }
-      statuses.put({ pod: `${namespace}/${name}`, uid, status: report.status })
+      statuses.put({ pod: `${namespace}/${name}`, uid, status: report.status, stopped })
       if (!isLocal?.({ namespace, name })) outbox.add(report)
     }
     await this.#commit({ pod: wanted, changes, ...(isNew && { write }) })
-    if (stopped) this.#toldStopped = uid
   }
 
   /** The pod is gone: what happened last is told, and its status is forgotten. */

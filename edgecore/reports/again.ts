@@ -4,8 +4,9 @@ import type { DeviceReport, PodReport, Report, TwinReport } from '@kedge/shared/
 import type { Twin } from '@kedge/shared/twin'
 import { cloudReport, isStateLocal, localProperties } from '../devices/local-values.ts'
 import { lastOnlineText } from '../devices/messages.ts'
+import type { PodName } from '../pods/runtime.ts'
 import type { Objects } from '../store/objects.ts'
-import type { PodStatuses } from '../store/pods.ts'
+import type { PodRow, PodStatuses } from '../store/pods.ts'
 import type { DeviceRow, TwinTable } from '../store/twins.ts'
 
 /** Where all that was reported is kept. */
@@ -37,7 +38,7 @@ export function reportsOn(keys: readonly Key[], { statuses, twins, objects }: Kn
     if (resource === 'pods') {
       // Of a pod of the node's own folder the cloud knows nothing.
       const row = objects.get(key) && statuses.get(id)
-      return row ? podReport({ namespace, name, uid: row.uid, status: row.status }) : []
+      return row ? podReport({ namespace, name }, row) : []
     }
     const row = resource === 'devices' ? twins.device(id) : undefined
     return row ? (deviceReport({ namespace, name, device: deviceOf(objects, key) }, row, twins.twinsOf(id)) ?? []) : []
@@ -49,8 +50,8 @@ function deviceOf(objects: Known['objects'], key: Key): Device | undefined {
   return parsed.ok ? parsed.device : undefined
 }
 
-function podReport(pod: Omit<PodReport, 'is'>): PodReport {
-  return { is: 'pod', ...pod }
+function podReport(pod: PodName, { uid, status, stopped }: PodRow): PodReport {
+  return { is: 'pod', ...pod, uid, status, ...(stopped && { stopped }) }
 }
 
 function deviceReport(

@@ -159,6 +159,10 @@ export const migrations: readonly string[] = [
   -- From here on the rows of Secrets in "objects" and all of "pieces" are encrypted (secret-rows.ts, sealing.ts): an
   -- edgecore from before would take them for damaged, and so does not open them.
   `,
+  `
+  -- Whether it was reported as well that the pod, as the cloud wants, has stopped for good.
+  ALTER TABLE pods ADD COLUMN stopped INTEGER NOT NULL DEFAULT 0;
+  `,
 ]
 
 /** No program ever wrote such a version: the file is damaged. */

@@ -6,12 +6,15 @@ export interface PodRow {
   uid: string
   /** `Pod.status` as last reported. */
   status: Record<string, unknown>
+  /** Whether it was reported, too, that the pod has stopped for good, as the cloud wants. */
+  stopped: boolean
 }
 
 interface Row {
   pod: string
   uid: string
   status: string
+  stopped: 0 | 1
 }
 
 /** The status of each pod as last reported. Writes belong inside `Store.commit`, with the report in the outbox. */
@@ -24,7 +27,7 @@ export class PodStatuses {
   constructor(db: Database) {
     this.#get = db.prepare<[string], Row>('SELECT * FROM pods WHERE pod = ?')
     this.#all = db.prepare<[], Row>('SELECT * FROM pods ORDER BY pod')
-    this.#put = db.prepare('INSERT OR REPLACE INTO pods (pod, uid, status) VALUES (?, ?, ?)')
+    this.#put = db.prepare('INSERT OR REPLACE INTO pods (pod, uid, status, stopped) VALUES (?, ?, ?, ?)')
     this.#drop = db.prepare('DELETE FROM pods WHERE pod = ?')
   }
 
@@ -37,8 +40,8 @@ export class PodStatuses {
     return this.#all.all().map(read)
   }
 
-  put({ pod, uid, status }: PodRow): void {
-    this.#put.run(pod, uid, JSON.stringify(status))
+  put({ pod, uid, status, stopped }: PodRow): void {
+    this.#put.run(pod, uid, JSON.stringify(status), stopped ? 1 : 0)
   }
 
   drop(pod: string): void {
@@ -46,6 +49,6 @@ export class PodStatuses {
   }
 }
 
-function read({ status, ...row }: Row): PodRow {
-  return { ...row, status: JSON.parse(status) as Record<string, unknown> }
+function read({ status, stopped, ...row }: Row): PodRow {
+  return { ...row, status: JSON.parse(status) as Record<string, unknown>, stopped: stopped === 1 }
 }
