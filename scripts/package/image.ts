@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { Database } from '@kedge/shared/sqlite'
 import { build, root, version } from '../build.ts'
 import { buildFleetTool } from '../compose/build.ts'
 import { copyParts, partsOf } from './parts.ts'
@@ -10,6 +11,8 @@ import { copyParts, partsOf } from './parts.ts'
  */
 async function main(to: string | undefined): Promise<void> {
   if (to === undefined) throw new Error('say where to: image.ts FOLDER')
+  // An addon that does not load, where none is ready-made, is told here and not by the image.
+  new Database(':memory:').close()
   await build()
   const health = { from: join(root, 'deploy/docker/health.js'), to: 'health.js' }
   const start = { from: join(root, 'deploy/docker/join.js'), to: 'join.js' }
