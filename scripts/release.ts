@@ -9,6 +9,7 @@ import { flag, path, text } from '@kedge/shared/setting-types'
 import { program } from '@kedge/shared/settings'
 import { filesOf, programs, root, version } from './build.ts'
 import { makeArchive, pack, sourceTime } from './package/archive.ts'
+import { buildImages, findEngine, imagePlatforms, pushImages } from './package/images.ts'
 import { forMachine, isThisMachine, type Machine, machines } from './package/machines.ts'
 import { Parts } from './package/release-parts.ts'
 import { run } from './package/run.ts'
@@ -21,7 +22,11 @@ export const releaseProgram = program({
   flagsOnly: true,
   table: {
     dryRun: { type: flag, default: 'false', help: 'Build everything from the sources as they are, and tag nothing' },
-    images: { type: flag, default: 'true', help: 'Build the images, too; it needs docker' },
+    images: {
+      type: flag,
+      default: 'true',
+      help: 'Build the images, too, for all machines; it needs docker, and emulation of the other ones',
+    },
     registry: { type: text, help: 'Push the images to this registry: registry.example.com/kedge' },
     to: {
       type: path,
@@ -47,8 +52,8 @@ await runProgram('npm run release', async () => {
   packMaps(to)
   writeFileSync(join(to, `kedge-${version()}.cdx.json`), `${JSON.stringify(billOfMaterials(nodes), null, 2)}\n`)
   writeFileSync(join(to, 'SHA256SUMS'), sums(to))
-  if (images) await parts.make('images', () => buildImages(registry))
-  else parts.leftOut.push('images: --no-images')
+  if (!images) parts.leftOut.push('images: --no-images')
+  else if (await parts.make('images', findEngine)) await makeImages(parts, registry)
   if (!dryRun) run('git', ['tag', '-a', `v${version()}`, '-m', `Kedge ${version()}`])
   for (const file of readdirSync(to).sort()) say(relative(process.cwd(), join(to, file)))
   for (const part of parts.leftOut) say(`left out: ${part}`)
@@ -68,6 +73,17 @@ async function archiveFor(arch: Machine, to: string): Promise<string[]> {
   } finally {
     rmSync(scratch, { recursive: true })
   }
+}
+
+/** Makes the images of all platforms, and pushes them once all are there. */
+async function makeImages(parts: Parts, registry: string | undefined): Promise<void> {
+  for (const platform of imagePlatforms) {
+    await parts.make(`images for ${platform}`, () => {
+      for (const name of buildImages(platform, registry ?? 'kedge')) say(`image ${name}`)
+    })
+  }
+  if (registry === undefined) return
+  for (const name of pushImages(registry)) say(`pushed ${name}`)
 }
 
 /** The maps from the lines of the bundles to those of the sources, for whoever reads a stack of a released program. */
@@ -111,30 +127,6 @@ function sums(folder: string): string {
     .sort()
     .map((file) => `${of(file)}  ${file}\n`)
     .join('')
-}
-
-function buildImages(registry: string | undefined): void {
-  try {
-    run('docker', ['version'])
-  } catch (cause) {
-    throw new UserError('no Docker engine answers; start one, or say --no-images', { cause })
-  }
-  for (const target of [...programs, 'fleet']) {
-    const name = `${registry ?? 'kedge'}/${target}:${version()}`
-    const label = `org.opencontainers.image.version=${version()}`
-    const from = ['--file', 'deploy/docker/Dockerfile', '--target', target]
-    run('docker', ['build', ...from, '--label', label, ...imageArguments(), '--tag', name, '.'])
-    if (registry !== undefined) run('docker', ['push', name])
-    say(`image ${name}`)
-  }
-}
-
-/** Where base images come from, by the variables that docker-compose.yaml has, too. */
-function imageArguments(): string[] {
-  const { KEDGE_NODE_IMAGE, KEDGE_BUILD_IMAGE, KEDGE_INSTALL, KEDGE_BUILD_NETWORK } = process.env
-  const given = Object.entries({ NODE_IMAGE: KEDGE_NODE_IMAGE, BUILD_IMAGE: KEDGE_BUILD_IMAGE, INSTALL: KEDGE_INSTALL })
-  const built = given.flatMap(([name, value]) => (value ? ['--build-arg', `${name}=${value}`] : []))
-  return KEDGE_BUILD_NETWORK ? [...built, '--network', KEDGE_BUILD_NETWORK] : built
 }
 
 function say(line: string): void {

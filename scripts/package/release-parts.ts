@@ -9,13 +9,15 @@ export class Parts {
     this.#dryRun = dryRun
   }
 
-  /** Makes a part. In a dry run, one that ends with a UserError is noted as left out. */
-  async make(what: string, how: () => unknown): Promise<void> {
+  /** Makes a part: whether it is there. In a dry run, one that ends with a UserError is noted as left out. */
+  async make(what: string, how: () => unknown): Promise<boolean> {
     try {
       await how()
+      return true
     } catch (error) {
       if (!this.#dryRun || !(error instanceof UserError)) throw error
       this.leftOut.push(`${what}: ${error.message}`)
+      return false
     }
   }
 }
