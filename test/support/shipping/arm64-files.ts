@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { cache } from './debian.ts'
 
-/** Where it is kept. */
-export const arm64Dir = join(cache, 'arm64')
+/** Where it is kept; with another number when other things are. */
+export const arm64Dir = join(cache, 'arm64-2')
 
 /** What an arm64 machine has, for qemu-user, once `arm64()` has fetched it. */
 export const arm64Files = {

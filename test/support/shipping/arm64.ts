@@ -4,7 +4,7 @@ import { forMachine } from '../../../scripts/package/machines.ts'
 import { arm64Dir, arm64Files } from './arm64-files.ts'
 import { run } from './run.ts'
 
-const packages = ['libc6', 'libgcc-s1', 'libstdc++6']
+const packages = ['libc6', 'libgcc-s1', 'libstdc++6', 'dash']
 
 /** Fetches `arm64Files` once, from Debian and from npm's registry, by their own clients. */
 export async function arm64(): Promise<void> {

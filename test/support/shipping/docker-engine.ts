@@ -80,10 +80,36 @@ export class DockerEngine {
     const exclude = unused.map((name) => `--exclude=./node_modules/${name}`)
     await run('tar', ['-cf', join(context, 'modules.tar'), ...exclude, '-C', root, './node_modules'])
     writeFileSync(join(context, 'Dockerfile'), 'FROM kedge-test/node:run\nADD modules.tar /src/\n')
-    await run('docker', ['build', '-q', '-t', 'kedge-test/node:build', context], {
-      env: { ...this.env, DOCKER_BUILDKIT: '0' },
-    })
+    await this.build('-t', 'kedge-test/node:build', context)
     rmSync(context, { recursive: true })
+  }
+
+  /** Makes an image of a folder, for another machine: `docker import` takes everything to be of this one. */
+  async load(name: string, architecture: string, folder: string): Promise<void> {
+    const dir = join(this.#dir, 'load')
+    mkdirSync(dir)
+    const layer = join(dir, 'layer.tar')
+    await run('tar', ['-cf', layer, '--owner=0', '--group=0', '-C', folder, '.'])
+    const [sum] = (await run('sha256sum', [layer])).split(' ')
+    const rootfs = { type: 'layers', diff_ids: [`sha256:${sum}`] }
+    writeFileSync(join(dir, 'config.json'), JSON.stringify({ architecture, os: 'linux', config: {}, rootfs }))
+    const image = { Config: 'config.json', RepoTags: [`${name}:latest`], Layers: ['layer.tar'] }
+    writeFileSync(join(dir, 'manifest.json'), JSON.stringify([image]))
+    const made = join(this.#dir, 'load.tar')
+    await run('tar', ['-cf', made, '-C', dir, 'manifest.json', 'config.json', 'layer.tar'])
+    rmSync(dir, { recursive: true })
+    await this.docker('load', '--quiet', '--input', made)
+    rmSync(made)
+  }
+
+  /** `docker build` by the builder that every engine has. */
+  build(...args: string[]): Promise<string> {
+    return run('docker', ['build', '--quiet', ...args], { env: { ...this.env, DOCKER_BUILDKIT: '0' } })
+  }
+
+  /** A port of this machine's loopback, for containers on the network of the engine's machine. */
+  window(port: number): Promise<void> {
+    return this.machine.window(port, this.#dir)
   }
 
   /** A port that a container has published on its machine's loopback, as a port of this machine. */

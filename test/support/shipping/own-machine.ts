@@ -34,6 +34,11 @@ export class OwnMachine {
     return ['nsenter', '-t', `${this.#first}`, '-n', '--']
   }
 
+  /** What runs a command with its mounts: words to put before it. */
+  get withItsMounts(): string[] {
+    return ['nsenter', '-t', `${this.#first}`, '-m', '--']
+  }
+
   /** The process that is the first of the machine. */
   get #first(): number {
     const { pid } = this.#child
@@ -50,25 +55,32 @@ export class OwnMachine {
   }
 
   async #openDoor(port: number, dir: string): Promise<number> {
-    const path = join(dir, `door-${port}`)
-    const there = `const net = require('net')
-      net.createServer((to) => {
-        const from = net.connect(${port}, '127.0.0.1')
-        for (const [one, other] of [[from, to], [to, from]]) one.pipe(other).on('error', () => one.destroy())
-      }).listen(${JSON.stringify(path)})`
-    this.#helpers.push(whileWeLive([...this.onItsNetwork, process.execPath, '-e', there], 'ignore'))
-    const server = createServer((from) => {
-      const to = connect(path)
-      from.pipe(to).on('error', () => from.destroy())
-      to.pipe(from).on('error', () => to.destroy())
-    })
+    const between = { path: join(dir, `door-${port}`) }
+    this.#passOn(between, loopback(port))
+    const server = await passOn(loopback(0), between)
     this.#doors.push(server)
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     await eventually(() =>
-      new Promise((open, not) => connect(path).on('error', not).on('connect', open).unref()).then(() => true),
+      new Promise((open, not) => connect(between).on('error', not).on('connect', open).unref()).then(() => true),
     )
     const address = server.address()
     return typeof address === 'object' && address !== null ? address.port : 0
+  }
+
+  /** Has a port of this machine's loopback answer there, too, soon and under the same number. `dir` is for a socket. */
+  async window(port: number, dir: string): Promise<void> {
+    const between = { path: join(dir, `window-${port}`) }
+    this.#doors.push(await passOn(between, loopback(port)))
+    this.#passOn(loopback(port), between)
+  }
+
+  /** There, what comes to one end goes on to the other. */
+  #passOn(from: End, to: End): void {
+    const own = `const net = require('net')
+      net.createServer((one) => {
+        const other = net.connect(${JSON.stringify(to)})
+        for (const [from, to] of [[one, other], [other, one]]) from.pipe(to).on('error', () => from.destroy())
+      }).listen(${JSON.stringify(from)})`
+    this.#helpers.push(whileWeLive([...this.onItsNetwork, process.execPath, '-e', own], 'ignore'))
   }
 
   /** Ends the program, and all that is left on the machine with it. */
@@ -82,6 +94,20 @@ export class OwnMachine {
     await this.#ended
     clearTimeout(timer)
   }
+}
+
+type End = { path: string } | { host: string; port: number }
+
+const loopback = (port: number): End => ({ host: '127.0.0.1', port })
+
+/** Here, what comes to one end goes on to the other. */
+function passOn(from: End, to: End): Promise<Server> {
+  const server = createServer((one) => {
+    const other = connect(to)
+    one.pipe(other).on('error', () => one.destroy())
+    other.pipe(one).on('error', () => other.destroy())
+  })
+  return new Promise((resolve) => server.listen(from, () => resolve(server)))
 }
 
 /** Starts what the kernel kills when this process ends, however it ends. */
