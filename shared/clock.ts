@@ -16,12 +16,29 @@ export const systemClock: Clock = {
   monotonic: () => performance.now(),
 }
 
+/**
+ * RFC 3339 in milliseconds, UTC: what a Date's `toISOString` gives, which in V8 has the names of the time zones loaded
+ * before, a megabyte. Throws a RangeError for what is no time.
+ */
+export function isoTime(ms: number): string {
+  const date = new Date(ms)
+  const year = date.getUTCFullYear()
+  if (!(year >= 0 && year <= 9999)) return date.toISOString()
+  const day = `${digits(year, 4)}-${digits(date.getUTCMonth() + 1)}-${digits(date.getUTCDate())}`
+  const time = `${digits(date.getUTCHours())}:${digits(date.getUTCMinutes())}:${digits(date.getUTCSeconds())}`
+  return `${day}T${time}.${digits(date.getUTCMilliseconds(), 3)}Z`
+}
+
+function digits(value: number, count = 2): string {
+  return String(value).padStart(count, '0')
+}
+
 /** RFC 3339 in whole seconds, UTC: the form of Kubernetes' `metav1.Time`. */
 export function rfc3339(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+  return `${isoTime(ms).slice(0, 19)}Z`
 }
 
 /** RFC 3339 in microseconds, UTC: the form of Kubernetes' `metav1.MicroTime` (Lease, Event). */
 export function rfc3339Micro(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23)}000Z`
+  return `${isoTime(ms).slice(0, 23)}000Z`
 }

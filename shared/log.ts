@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import { isoTime } from './clock.ts'
 
 export type Log = Logger
 
@@ -20,7 +21,7 @@ export function openLog({ level, program, version, to }: LogOptions): Log {
   const options = {
     level,
     base: { program, version },
-    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    timestamp: () => `,"time":"${isoTime(Date.now())}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   }
   return to === undefined ? pino(options) : pino(options, to)

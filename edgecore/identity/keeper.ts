@@ -1,5 +1,5 @@
 import type { TLSSocket } from 'node:tls'
-import type { Clock } from '@kedge/shared/clock'
+import { type Clock, isoTime } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Frame, UpFrame } from '@kedge/shared/frames'
 import { type Certificate, readCertificates, trustName } from '@kedge/shared/identity/certificate'
@@ -248,5 +248,5 @@ export class IdentityKeeper {
 }
 
 function dateOf(ms: number): string {
-  return new Date(ms).toISOString()
+  return isoTime(ms)
 }

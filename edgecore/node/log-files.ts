@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { createGunzip } from 'node:zlib'
+import { isoTime } from '@kedge/shared/clock'
 import { codeOf } from '@kedge/shared/errors'
 
 /** A log was moved to `<file>.<yyyymmdd-hhmmss>`, and later packed to `….gz`, as kubelet names them. */
@@ -25,7 +26,7 @@ function stampOf(name: string): string {
 }
 
 export function rotatedName(file: string, now: number): string {
-  const [date = '', time = ''] = new Date(now).toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T')
+  const [date = '', time = ''] = isoTime(now).slice(0, 19).replaceAll(/[-:]/g, '').split('T')
   return `${file}.${date}-${time}`
 }
 

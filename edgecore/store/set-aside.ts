@@ -1,12 +1,13 @@
 import { closeSync, existsSync, fsyncSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { isoTime } from '@kedge/shared/clock'
 
 /** So many damaged databases are kept; a disk that damages one a day must not fill up with them. */
 const kept = 2
 
 /** The name under which a database found damaged at `now` (ms since the epoch) is set aside. */
 export function asideName(path: string, now: number): string {
-  return `${path}.corrupt-${new Date(now).toISOString().replaceAll(/[:.]/g, '-')}`
+  return `${path}.corrupt-${isoTime(now).replaceAll(/[:.]/g, '-')}`
 }
 
 /** The damaged databases beside `path`, the newest first. */

@@ -1,3 +1,4 @@
+import { isoTime } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import type { Service } from '@kedge/shared/service'
@@ -20,7 +21,7 @@ export function keepTime({ store, clock, log }: TimekeepingOptions): Service {
   const known = Number(getMeta(store.db, metaName))
   if (known > 0) clock.notBefore(known)
   const distrust = clock.distrust
-  if (distrust) log.warn({ distrust, time: new Date(clock.now()).toISOString() }, 'clock not believed')
+  if (distrust) log.warn({ distrust, time: isoTime(clock.now()) }, 'clock not believed')
   const keep = () =>
     store
       .commit(() => setMeta(store.db, metaName, String(Math.floor(clock.now()))), 'lazy')

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { isoTime } from '../clock.ts'
 import { isNodeName } from '../topics.ts'
 import type { Certificate } from './certificate.ts'
 import { pinOf } from './token.ts'
@@ -175,7 +176,7 @@ function elsewhere(leaf: Certificate, host: string | undefined): (Verdict & { ok
 function outOfTime(path: readonly Certificate[], at: number): (Verdict & { ok: false }) | undefined {
   const early = path.find(({ notBefore }) => at < notBefore)
   const late = path.find(({ notAfter }) => at > notAfter)
-  const time = (ms: number) => `${new Date(ms).toISOString().slice(0, 19)}Z`
+  const time = (ms: number) => `${isoTime(ms).slice(0, 19)}Z`
   if (late) {
     return { ...no('expired', `${named(late)} ended at ${time(late.notAfter)}, and it is ${time(at)}`, late), path }
   }
