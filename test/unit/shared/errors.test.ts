@@ -21,3 +21,11 @@ test('a chain without end has one, and what is no error is told as it is', () =>
   expect(explain(ring)).toBe('round')
   expect([explain('text'), explain(undefined)]).toEqual(['text', ''])
 })
+
+test('a host with several addresses is told with what each of them says', () => {
+  const none = new AggregateError([new Error('connect ECONNREFUSED ::1:1'), new Error('connect ETIMEDOUT 127.0.0.1:1')])
+  expect(explain(new Error('open', { cause: none }))).toBe(
+    'open: connect ECONNREFUSED ::1:1, connect ETIMEDOUT 127.0.0.1:1',
+  )
+  expect(explain(new AggregateError([new Error('a')], 'all failed'))).toBe('all failed')
+})
