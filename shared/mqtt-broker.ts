@@ -1,13 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { Aedes, type AedesOptions, type Client } from 'aedes'
-import mqttPacket from 'mqtt-packet'
 import { codeOf, explain, UserError } from './errors.ts'
 import type { HalfOpenBounds } from './half-open.ts'
 import { boundHalfOpen } from './half-open-sockets.ts'
 import { inTurns } from './handshakes.ts'
 import type { Log } from './log.ts'
 import { deliverOnce } from './mqtt-deliver-once.ts'
+import './mqtt-packets.ts'
 import type { Service } from './service.ts'
 import { sourceOf } from './source-address.ts'
 
@@ -60,11 +60,9 @@ export interface Broker extends Service {
  * - `concurrency: 0`: with a bounded emitter queue one subscriber that stops reading stops every other one.
  * - `drainTimeout`: such a subscriber is cut off after seconds, not after a minute.
  * - packets are capped in size, which aedes does not do by itself.
- * - mqtt-packet does not keep a buffer for each of 65,536 numbers: some 15 MB for nothing.
  */
 export async function openBroker(options: BrokerOptions): Promise<Broker> {
   const { host, port, portFlag, maxPacketBytes, hooks, drainTimeout = 5000, tls, log } = options
-  mqttPacket.writeToStream.cacheNumbers = false
   const { connectTimeout = 30_000 } = options
   const aedes = await Aedes.createBroker({ concurrency: 0, drainTimeout, queueLimit: 1000, connectTimeout, ...hooks })
   deliverOnce(aedes)

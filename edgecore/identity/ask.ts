@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { explain } from '@kedge/shared/errors'
 import {
   type EnrolDown,
   type EnrolUp,
@@ -8,7 +7,7 @@ import {
   enrolTopic,
   parseEnrolDown,
 } from '@kedge/shared/identity/enrol'
-import { MqttClient } from 'mqtt'
+import { MqttSession } from '../link/mqtt-session.ts'
 import { type DialOptions, dial } from './dial.ts'
 
 export interface AskOptions extends DialOptions {
@@ -22,10 +21,6 @@ export interface AskOptions extends DialOptions {
 export async function ask({ question, ...where }: AskOptions): Promise<EnrolDown> {
   const socket = await dial(where)
   const clientId = enrolClientId(randomBytes(8).toString('hex'))
-  const client = new MqttClient(() => socket, {
-    ...{ clientId, clean: true, reconnectPeriod: 0, resubscribe: false, protocolVersion: 4, keepalive: 30 },
-    connectTimeout: enrolTimeout,
-  })
   const { signal } = where
   try {
     return await new Promise((resolve, reject) => {
@@ -33,28 +28,27 @@ export async function ask({ question, ...where }: AskOptions): Promise<EnrolDown
       if (signal.aborted) return stop()
       signal.addEventListener('abort', stop, { once: true })
       const timer = setTimeout(() => reject(new Error('no answer in time')), enrolTimeout)
-      client.on('close', () => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', stop)
-        reject(new Error('cloudcore closed the connection without an answer'))
-      })
-      client.on('error', (error) => reject(new Error('enrol', { cause: error })))
-      client.on('message', (_topic, payload) => {
-        const parsed = parseEnrolDown(payload)
-        if (parsed.ok) resolve(parsed.message)
-        else reject(new Error(`the answer cannot be read: ${parsed.reason}`))
-      })
-      client.on('connect', () => {
-        client.subscribe(enrolTopic(clientId, 'down'), { qos: 1 }, (error, granted) => {
-          if (error || granted?.some(({ qos }) => Number(qos) === 0x80)) {
-            return reject(new Error(`cloudcore does not let this board enrol${error ? `: ${explain(error)}` : ''}`))
-          }
-          client.publish(enrolTopic(clientId, 'up'), JSON.stringify(question), { qos: 1 })
-        })
+      const session = new MqttSession(socket, {
+        ...{ clientId, keepalive: 30, connectTimeout: enrolTimeout },
+        onConnect: () => {
+          session.subscribe(enrolTopic(clientId, 'down'), (granted) => {
+            if (!granted) return reject(new Error('cloudcore does not let this board enrol'))
+            session.publish(enrolTopic(clientId, 'up'), JSON.stringify(question))
+          })
+        },
+        onMessage: (payload) => {
+          const parsed = parseEnrolDown(payload)
+          if (parsed.ok) resolve(parsed.message)
+          else reject(new Error(`the answer cannot be read: ${parsed.reason}`))
+        },
+        onClose: ({ reason }) => {
+          clearTimeout(timer)
+          signal.removeEventListener('abort', stop)
+          reject(new Error(`no answer from cloudcore: ${reason}`))
+        },
       })
     })
   } finally {
-    client.end(true)
     socket.destroy()
   }
 }

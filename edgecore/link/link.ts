@@ -1,14 +1,14 @@
-import { Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { type Backoff, delay } from '@kedge/shared/backoff'
 import type { Clock } from '@kedge/shared/clock'
 import { explain } from '@kedge/shared/errors'
 import { type DownFrame, decodeDown, encodeFrame, isNewer, type UpFrame } from '@kedge/shared/frames'
 import type { Log } from '@kedge/shared/log'
-import { sendAtOnce } from '@kedge/shared/mqtt-no-delay'
 import type { Lane } from '@kedge/shared/reports'
 import { type Service, sleep } from '@kedge/shared/service'
 import { linkTopic } from '@kedge/shared/topics'
-import mqtt, { type IClientOptions, MqttClient } from 'mqtt'
+import { MqttSession } from './mqtt-session.ts'
+import { reach } from './reach.ts'
 
 export interface CloudLinkOptions {
   /** `mqtt://host:port` of the broker. */
@@ -90,14 +90,14 @@ export function retryDelay(attempt: number, random: number): number {
 }
 
 /**
- * The one outbound connection to the cloud. Every try is a new MQTT client with a clean session: what a former
+ * The one outbound connection to the cloud. Every try is a new MQTT session: what a former
  * connection left unsent is the business of the sync conversation and the outbox, not of MQTT.
  */
 export class CloudLink implements Service {
   readonly #options: CloudLinkOptions
   #stopping = new AbortController()
   #stopped = false
-  #client: MqttClient | undefined
+  #session: MqttSession | undefined
   #up = false
   #running: Promise<void> | undefined
   /** Bytes of frames in each direction since the start. */
@@ -133,11 +133,11 @@ export class CloudLink implements Service {
 
   /** Hands a frame to the connection; false when there is none. Delivery is confirmed by frames, never by MQTT. */
   send(frame: UpFrame, purpose: Purpose = 'sync'): boolean {
-    if (!this.#up || this.#client === undefined) return false
+    if (!this.#up || this.#session === undefined) return false
     const bytes = encodeFrame(frame)
     this.traffic.sent += bytes.length
     this.sentFor.set(purpose, (this.sentFor.get(purpose) ?? 0) + bytes.length)
-    this.#client.publish(linkTopic(this.#options.node, 'up'), bytes, { qos: 1 })
+    this.#session.publish(linkTopic(this.#options.node, 'up'), bytes)
     return true
   }
 
@@ -171,93 +171,61 @@ export class CloudLink implements Service {
 
   /** One connection from the first try to its end. */
   async #once(signal: AbortSignal): Promise<Ended> {
-    const { url, open } = this.#options
-    if (open === undefined) return this.#connection(mqtt.connect(url, this.#clientOptions()), signal)
+    const { url, access, open } = this.#options
     try {
-      const socket = await open(signal)
-      return await this.#connection(new MqttClient(() => socket, this.#clientOptions()), signal)
+      const plain = { url, ca: access?.ca, timeout: reachTimeout, tlsTimeout: connectTimeout }
+      return await this.#connection(await (open?.(signal) ?? reach({ ...plain, signal })), signal)
     } catch (error) {
       const reason = explain(error)
       return error instanceof NotNow ? { connected: false, reason, notNow: error.wait } : { connected: false, reason }
     }
   }
 
-  #clientOptions(): IClientOptions {
-    const { node, access = {}, keepAlive = defaultKeepAlive } = this.#options
-    return {
-      clientId: node,
-      clean: true,
-      protocolVersion: 4,
-      ...(access.password === undefined ? {} : { username: node, password: access.password }),
-      ...(access.ca === undefined ? {} : { ca: access.ca }),
-      keepalive: Math.min(longestKeepAlive, Math.max(1, Math.round(keepAlive / 1000))),
-      connectTimeout,
-      reconnectPeriod: 0,
-      resubscribe: false,
-      queueQoSZero: false,
-      will: { topic: linkTopic(node, 'alive'), payload: Buffer.from('0'), qos: 1, retain: true },
-    }
-  }
-
-  #connection(client: MqttClient, signal: AbortSignal): Promise<Ended> {
-    const { url, node, log, onUp, onDown, onRefused } = this.#options
+  #connection(socket: Socket, signal: AbortSignal): Promise<Ended> {
+    const { url, node, access = {}, keepAlive = defaultKeepAlive, log, onUp, onDown, onRefused } = this.#options
     return new Promise((resolve) => {
       const alive = linkTopic(node, 'alive')
-      sendAtOnce(client)
-      let reason = 'closed by the other side'
+      const down = linkTopic(node, 'down')
       let farewell: NodeJS.Timeout | undefined
-      const reaching = setTimeout(() => {
-        if (!(client.stream instanceof Socket && client.stream.connecting)) return
-        reason = `the broker cannot be reached within ${reachTimeout / 1000} s`
-        client.end(true)
-      }, reachTimeout)
       const abort = () => {
-        if (!this.#up) {
-          client.end(true)
-          return
-        }
+        if (!this.#up) return session.destroy('stopped')
         // A clean disconnect sends no last will: say it in its place.
-        client.publish(alive, '0', { qos: 1, retain: true })
-        client.end(false)
+        session.publish(alive, '0', { retain: true })
+        session.end()
         // It waits for the broker, which a dead connection would make it do for long.
-        farewell = setTimeout(() => client.stream.destroy(), stopGrace)
+        farewell = setTimeout(() => session.destroy('stopped'), stopGrace)
       }
+      const session = new MqttSession(socket, {
+        clientId: node,
+        ...(access.password === undefined ? {} : { username: node, password: access.password }),
+        will: { topic: alive, payload: '0' },
+        keepalive: Math.min(longestKeepAlive, Math.max(1, Math.round(keepAlive / 1000))),
+        connectTimeout,
+        onConnect: () => {
+          session.publish(alive, '1', { retain: true })
+          session.subscribe(down, (granted) => {
+            if (!granted) return session.destroy(`subscribe: the broker refuses ${down}: see its ACL`)
+            if (signal.aborted) return
+            this.#session = session
+            this.#up = true
+            log.info({ url }, 'link up')
+            onUp()
+          })
+        },
+        onMessage: (payload) => this.#receive(payload),
+        onClose: ({ reason, code }) => {
+          signal.removeEventListener('abort', abort)
+          clearTimeout(farewell)
+          if (code === notAuthorized) onRefused?.()
+          const connected = this.#up
+          this.#up = false
+          this.#session = undefined
+          if (connected) onDown()
+          resolve({ connected, reason })
+        },
+      })
       signal.addEventListener('abort', abort, { once: true })
       if (signal.aborted) abort()
-      client.on('error', (error) => {
-        reason = explain(error)
-        if ('code' in error && error.code === notAuthorized) onRefused?.()
-      })
-      client.on('connect', () => {
-        // The client tells of an answer that was on its way when it was ended, and would throw at a publish.
-        if (!client.connected) return
-        client.publish(alive, '1', { qos: 1, retain: true })
-        client.subscribe(linkTopic(node, 'down'), { qos: 1 }, (error, granted) => {
-          const refused = granted?.some(({ qos }) => Number(qos) === 0x80)
-          if (error || refused) {
-            reason = `subscribe: ${error ? explain(error) : `the broker refuses ${linkTopic(node, 'down')}: see its ACL`}`
-            client.end(true)
-            return
-          }
-          if (signal.aborted) return
-          this.#client = client
-          this.#up = true
-          log.info({ url }, 'link up')
-          onUp()
-        })
-      })
-      client.on('message', (_topic, payload) => this.#receive(payload))
-      client.on('close', () => {
-        signal.removeEventListener('abort', abort)
-        clearTimeout(farewell)
-        clearTimeout(reaching)
-        const connected = this.#up
-        this.#up = false
-        this.#client = undefined
-        client.end(true)
-        if (connected) onDown()
-        resolve({ connected, reason })
-      })
     })
   }
 

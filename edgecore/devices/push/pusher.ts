@@ -3,7 +3,7 @@ import { explain } from '@kedge/shared/errors'
 import type { Log } from '@kedge/shared/log'
 import { type Service, sleep } from '@kedge/shared/service'
 import type { PushRow, PushTable } from '../../store/pushes.ts'
-import { type Deliverer, delivererFor } from './deliver.ts'
+import type { Deliverer } from './deliver.ts'
 import type { Pushed, Target } from './targets.ts'
 
 export interface PusherOptions {
@@ -29,7 +29,7 @@ const batch = 50
  */
 export class Pusher implements Service {
   readonly #options: PusherOptions
-  readonly #deliverer: Deliverer
+  #deliverer: Deliverer | undefined
   readonly #stopping = new AbortController()
   #running: Promise<void> | undefined
   #more = false
@@ -37,7 +37,6 @@ export class Pusher implements Service {
 
   constructor(options: PusherOptions) {
     this.#options = options
-    this.#deliverer = delivererFor(JSON.parse(options.key) as Target)
   }
 
   wake(): void {
@@ -50,10 +49,10 @@ export class Pusher implements Service {
 
   async stop(): Promise<void> {
     this.#stopping.abort()
-    await this.#deliverer.stop()
+    await this.#deliverer?.stop()
     await this.#running
     // A connection that was being made meanwhile.
-    await this.#deliverer.stop()
+    await this.#deliverer?.stop()
   }
 
   async #run(): Promise<void> {
@@ -78,15 +77,23 @@ export class Pusher implements Service {
     }
   }
 
+  /** What goes there is loaded with the first row: few nodes push. */
+  async #towards(): Promise<Deliverer> {
+    const { delivererFor } = await import('./deliver.ts')
+    this.#deliverer ??= delivererFor(JSON.parse(this.#options.key) as Target)
+    return this.#deliverer
+  }
+
   /** Delivers rows until one fails; those before it go. */
   async #deliver(rows: readonly PushRow[]): Promise<void> {
     const { table, commit, onGone, onRefused } = this.#options
     const gone: number[] = []
     try {
+      const deliverer = await this.#towards()
       for (const { id, content } of rows) {
         if (this.#stopping.signal.aborted) return
         const pushed = JSON.parse(content) as Pushed
-        const delivered = await this.#deliverer.deliver(pushed, id)
+        const delivered = await deliverer.deliver(pushed, id)
         if (delivered !== 'taken') onRefused(pushed, delivered.refused)
         gone.push(id)
       }
