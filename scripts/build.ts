@@ -13,6 +13,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BuildOptions, BuildResult, Metafile } from 'esbuild'
 import * as z from 'zod'
+import { asCommonJs, whenCalled, withoutUnused } from './edgecore-bundle.ts'
 
 /** The folder of the repository. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -45,8 +46,12 @@ function common(): BuildOptions & { metafile: true; write: false } {
     platform: 'node',
     format: 'esm',
     target: 'node20',
-    // The client library loads undici for what Kedge does not use: 14 MB resident.
-    alias: { undici: join(root, 'cloudcore/kube/undici-unused.ts') },
+    alias: {
+      // The client library loads undici for what Kedge does not use: 14 MB resident.
+      undici: join(root, 'cloudcore/kube/undici-unused.ts'),
+      // A copy of Node's own streams for those who have others: 1 MB resident.
+      'readable-stream': 'stream',
+    },
     // Native addons: they stay in node_modules. Without serialport there is no Modbus on serial lines, and that is all.
     external: ['better-sqlite3', 'better-sqlite3-13', 'serialport'],
     banner: { js: banner },
@@ -75,8 +80,13 @@ export function fileOptions(entry: string, outfile: string): BuildOptions & { me
  */
 export function buildOptions(name: ProgramName): BuildOptions & { metafile: true; write: false } {
   if (name === 'cloudcore') return fileOptions('cloudcore/main.ts', 'dist/cloudcore.js')
-  const out = { outdir: 'dist', splitting: true, chunkNames: 'edgecore/[name]-[hash]' }
-  return { ...common(), entryPoints: [{ in: 'edgecore/boot.ts', out: name }], ...out }
+  return {
+    ...common(),
+    ...{ entryPoints: [{ in: 'edgecore/boot.ts', out: 'edgecore/boot' }], outdir: 'dist' },
+    ...{ splitting: true, chunkNames: 'edgecore/[name]-[hash]', outExtension: { '.js': '.cjs' } },
+    // Each file takes the map of what it was into its own.
+    ...{ banner: {}, sourcemap: 'inline', plugins: [withoutUnused, whenCalled, asCommonJs] },
+  }
 }
 
 /** The version that is built. */
