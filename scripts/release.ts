@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { UserError } from '@kedge/shared/errors'
@@ -27,6 +36,11 @@ export const releaseProgram = program({
       default: 'true',
       help: 'Build the images, too, for all machines; it needs docker, and emulation of the other ones',
     },
+    pull: {
+      type: flag,
+      default: 'true',
+      help: 'Fetch the base images; without, they are those of the engine, which has each for one machine',
+    },
     registry: { type: text, help: 'Push the images to this registry: registry.example.com/kedge' },
     to: {
       type: path,
@@ -39,7 +53,7 @@ export const releaseProgram = program({
 await runProgram('npm run release', async () => {
   const settings = await loadSettings(releaseProgram)
   if (settings === undefined) return
-  const { dryRun, images, registry, to } = settings
+  const { dryRun, images, pull, registry, to } = settings
   if (dryRun && registry !== undefined)
     throw new UserError('--registry: nothing is pushed with --dry-run; give one of them')
   if (!dryRun) refuseUnlessReady()
@@ -53,7 +67,7 @@ await runProgram('npm run release', async () => {
   writeFileSync(join(to, `kedge-${version()}.cdx.json`), `${JSON.stringify(billOfMaterials(nodes), null, 2)}\n`)
   writeFileSync(join(to, 'SHA256SUMS'), sums(to))
   if (!images) parts.leftOut.push('images: --no-images')
-  else if (await parts.make('images', findEngine)) await makeImages(parts, registry)
+  else if (await parts.make('images', findEngine)) await makeImages(parts, { registry, pull })
   if (!dryRun) run('git', ['tag', '-a', `v${version()}`, '-m', `Kedge ${version()}`])
   for (const file of readdirSync(to).sort()) say(relative(process.cwd(), join(to, file)))
   for (const part of parts.leftOut) say(`left out: ${part}`)
@@ -76,10 +90,13 @@ async function archiveFor(arch: Machine, to: string): Promise<string[]> {
 }
 
 /** Makes the images of all platforms, and pushes them once all are there. */
-async function makeImages(parts: Parts, registry: string | undefined): Promise<void> {
+async function makeImages(
+  parts: Parts,
+  { registry, pull }: { registry: string | undefined; pull: boolean },
+): Promise<void> {
   for (const platform of imagePlatforms) {
     await parts.make(`images for ${platform}`, () => {
-      for (const name of buildImages(platform, registry ?? 'kedge')) say(`image ${name}`)
+      for (const name of buildImages(platform, { prefix: registry ?? 'kedge', pull })) say(`image ${name}`)
     })
   }
   if (registry === undefined) return
@@ -92,7 +109,7 @@ function packMaps(to: string): void {
   const making = mkdtempSync(join(tmpdir(), 'kedge-maps-'))
   try {
     for (const file of programs.flatMap((program) => filesOf(program))) {
-      if (!file.endsWith('.js')) continue
+      if (!existsSync(join(root, 'dist', `${file}.map`))) continue
       const map = join(making, name, `${file}.map`)
       mkdirSync(dirname(map), { recursive: true })
       copyFileSync(join(root, 'dist', `${file}.map`), map)

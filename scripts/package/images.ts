@@ -11,6 +11,13 @@ const targets = [...programs, 'fleet']
 // Of several builders the newer would push, with what it has to say of its work, a list where one image is expected.
 const env = { BUILDX_NO_DEFAULT_ATTESTATIONS: '1' }
 
+export interface ImageOptions {
+  /** Of all names: a registry, or `kedge`. */
+  prefix: string
+  /** Whether base images are fetched; else they are those of the engine. */
+  pull: boolean
+}
+
 /** Throws a UserError unless a Docker engine answers. */
 export function findEngine(): void {
   try {
@@ -24,11 +31,11 @@ export function findEngine(): void {
  * Builds every image for a platform and has the programs in them say their version, under emulation where the machine is
  * another. Returns the names. Throws a UserError that says what is missing here.
  */
-export function buildImages(platform: Platform, prefix: string): string[] {
+export function buildImages(platform: Platform, { prefix, pull }: ImageOptions): string[] {
   return targets.map((target) => {
     const name = imageName(target, platform, prefix)
     try {
-      build(target, name, platform)
+      build(target, name, platform, pull)
       if (target !== 'fleet') check(name, platform)
     } catch (cause) {
       if (!(cause instanceof UserError) || !/exec format error/i.test(cause.message)) throw cause
@@ -38,9 +45,18 @@ export function buildImages(platform: Platform, prefix: string): string[] {
   })
 }
 
-function build(target: string, name: string, platform: Platform): void {
+function build(target: string, name: string, platform: Platform, pull: boolean): void {
   const label = `org.opencontainers.image.version=${version()}`
-  const from = ['--platform', platform, '--file', 'deploy/docker/Dockerfile', '--target', target]
+  // Where a name stands for images of several platforms, the engine has one of them, and older ones take it for any.
+  const from = [
+    ...(pull ? ['--pull'] : []),
+    '--platform',
+    platform,
+    '--file',
+    'deploy/docker/Dockerfile',
+    '--target',
+    target,
+  ]
   run('docker', ['build', ...from, '--label', label, ...buildArguments(), '--tag', name, '.'], { env })
 }
 
