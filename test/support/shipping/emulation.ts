@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { isAlive } from '@kedge/shared/pid-file'
 import type { OwnMachine } from './own-machine.ts'
@@ -19,6 +20,8 @@ function lacking(): string | undefined {
   if (process.getuid?.() !== 0) return 'containers need root'
   if (!existsSync('/usr/bin/dockerd') && !existsSync('/usr/sbin/dockerd')) return 'docker.io is not installed'
   if (!existsSync(known)) return 'qemu-user-static is not installed'
+  // Where it is a module, nobody may have asked for it yet.
+  if (!existsSync(kernel)) spawnSync('modprobe', ['binfmt_misc'])
   return existsSync(kernel) ? undefined : 'the kernel has no binfmt_misc'
 }
 
