@@ -46,7 +46,7 @@ test('edgecore, while it has no use for them, loads no gRPC, no Modbus, no YAML 
   }
   load(must(program, 'the file of edgecore.ts'))
   const from = (name: string) => (path: string) => path.includes(`node_modules/${name}/`)
-  const packages = ['@grpc/grpc-js', 'modbus-serial', 'yaml', 'prom-client']
+  const packages = ['@grpc/grpc-js', 'modbus-serial', 'yaml', 'prom-client', 'mqtt']
   const eager = [...loaded].flatMap((path) => Object.keys(outputs[path]?.inputs ?? {}))
   expect(packages.filter((name) => !Object.keys(inputs).some(from(name)))).toEqual([])
   expect(packages.filter((name) => eager.some(from(name)))).toEqual([])
