@@ -3,7 +3,7 @@ import { setEffort } from './effort.ts'
 
 // The first that runs: what V8 has taken for loading the program, it does not give back.
 keepSmall()
-await import('./main.ts')
+void import('./main.ts')
 
 /**
  * Keeps V8 near what is in use; the price is more frequent, smaller collections. Set here and not on the command line, so

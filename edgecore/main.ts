@@ -13,7 +13,7 @@ import { settledNode } from './identity/settle.ts'
 import { edgecoreProgram } from './settings.ts'
 import { handedInKey } from './store/secrets-key.ts'
 
-await runProgram('edgecore', async () => {
+void runProgram('edgecore', async () => {
   const [command, ...rest] = process.argv.slice(2)
   // Each way of running loads what it needs and no more: memory counts here.
   if (command === 'get') return get(rest)

@@ -13,7 +13,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BuildOptions, BuildResult, Metafile } from 'esbuild'
 import * as z from 'zod'
-import { asCommonJs, whenCalled, withoutUnused } from './edgecore-bundle.ts'
+import { asCommonJs, entry, whenCalled, withoutUnused } from './edgecore-bundle.ts'
 
 /** The folder of the repository. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -82,7 +82,7 @@ export function buildOptions(name: ProgramName): BuildOptions & { metafile: true
   if (name === 'cloudcore') return fileOptions('cloudcore/main.ts', 'dist/cloudcore.js')
   return {
     ...common(),
-    ...{ entryPoints: [{ in: 'edgecore/boot.ts', out: 'edgecore/boot' }], outdir: 'dist' },
+    ...{ entryPoints: [{ in: entry, out: 'edgecore/boot' }], entryNames: '[dir]/[name]-[hash]', outdir: 'dist' },
     ...{ splitting: true, chunkNames: 'edgecore/[name]-[hash]', outExtension: { '.js': '.cjs' } },
     // Each file takes the map of what it was into its own.
     ...{ banner: {}, sourcemap: 'inline', plugins: [withoutUnused, whenCalled, asCommonJs] },
@@ -175,7 +175,10 @@ function isFresh(name: ProgramName): boolean {
     const built = statSync(metaPath(name)).mtimeMs
     const { inputs, outputs } = Meta.parse(JSON.parse(readFileSync(metaPath(name), 'utf8')))
     for (const made of Object.keys(outputs)) statSync(join(root, made))
-    const sources = [...Object.keys(inputs), 'package.json', 'package-lock.json', relative(root, import.meta.filename)]
+    const builders = [import.meta.filename, join(import.meta.dirname, 'edgecore-bundle.ts')].map((path) =>
+      relative(root, path),
+    )
+    const sources = [...Object.keys(inputs), 'package.json', 'package-lock.json', ...builders]
     return sources.every((source) => statSync(join(root, source)).mtimeMs < built)
   } catch {
     // A file is missing or cannot be read: build again.

@@ -24,7 +24,9 @@ async function watch(name: ProgramName, fleet: Fleet, signal: AbortSignal): Prom
       })
     },
   }
-  const watching = await context({ ...buildOptions(name), logLevel: 'warning', plugins: [restart] })
+  const options = buildOptions(name)
+  const plugins = [...(options.plugins ?? []), restart]
+  const watching = await context({ ...options, logLevel: 'warning', plugins })
   signal.addEventListener('abort', () => void watching.dispose(), { once: true })
   await watching.watch()
 }

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import type BetterSqlite3 from 'better-sqlite3'
 
 type Library = typeof BetterSqlite3
@@ -8,11 +9,11 @@ type Library = typeof BetterSqlite3
  * does not have (it would crash there as well). So both are installed, and the one that fits is loaded. For processors
  * without a ready-made addon npm compiles 12, and 13 only somebody who wants it.
  */
-async function load(): Promise<Library> {
+function load(): Library {
   if (Number(process.versions.napi) < 10) return library('better-sqlite3')
   if (process.arch === 'x64' || process.arch === 'arm64') return library('better-sqlite3-13')
   try {
-    const Compiled = await library('better-sqlite3-13')
+    const Compiled = library('better-sqlite3-13')
     new Compiled(':memory:').close()
     return Compiled
   } catch (cause) {
@@ -23,9 +24,8 @@ async function load(): Promise<Library> {
 
 const missing = `better-sqlite3 13, which Node.js ${process.versions.node} needs, has no addon for ${process.arch} here: compile it with "npm run build-release" in node_modules/better-sqlite3-13, or use Node.js 20 or 22`
 
-async function library(name: string): Promise<Library> {
-  const module = (await import(name)) as { default: Library }
-  return module.default
+function library(name: string): Library {
+  return createRequire(import.meta.url)(name) as Library
 }
 
 /** Whether this Node.js is older than those with which better-sqlite3 12 aborts. */
@@ -35,7 +35,7 @@ function bearsTwelve(version: string): boolean {
 }
 
 /** Opens a database: `new Database(path)`. */
-export const Database: Library = await load()
+export const Database: Library = load()
 
 export type Database = BetterSqlite3.Database
 

@@ -1,8 +1,9 @@
 import { chmodSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { deviceTopic, parseDeviceTopic } from '@kedge/shared/device-topics'
 import { codeOf, explain } from '@kedge/shared/errors'
 import { readBody } from '@kedge/shared/http-body'
+import { httpOnDemand } from '@kedge/shared/http-on-demand'
 import type { Log } from '@kedge/shared/log'
 import type { Service } from '@kedge/shared/service'
 import type { Devices } from '../devices/host.ts'
@@ -43,7 +44,7 @@ const maxUnread = 1024 * 1024
  */
 export async function openControl(options: ControlOptions): Promise<Service> {
   const { path, log } = options
-  const server = createServer((request, response) => {
+  const server = httpOnDemand((request, response) => {
     serve(options, request, response).catch((error: unknown) => {
       log.error({ url: request.url, reason: explain(error) }, 'control request failed')
       answer(response, 500, { code: 500, reason: explain(error) })
@@ -51,22 +52,15 @@ export async function openControl(options: ControlOptions): Promise<Service> {
   })
   removeOld(path)
   const open = await new Promise<boolean>((resolve) => {
-    server.once('error', (error) => {
+    server.listener.once('error', (error) => {
       // Everything but these commands works without.
       log.error({ path, code: codeOf(error), reason: explain(error) }, 'control socket not opened')
       resolve(false)
     })
-    server.listen(path, () => resolve(true))
+    server.listener.listen(path, () => resolve(true))
   })
   if (open) chmodSync(path, 0o600)
-  return {
-    stop: async () => {
-      if (!open) return
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeAllConnections()
-      await closed
-    },
-  }
+  return server
 }
 
 /** Only one edgecore runs with a data folder: what lies there is left from one that was killed. */

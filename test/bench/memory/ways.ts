@@ -39,6 +39,8 @@ async function bundles(): Promise<{ oneFile: string; parts: string }> {
   const oneFile = 'dist/bench-memory/one-file.js'
   await build({ ...fileOptions('edgecore/main.ts', oneFile), ...write })
   const entryPoints = [{ in: 'edgecore/main.ts', out: 'parts' }]
-  await build({ ...buildOptions('edgecore'), entryPoints, outdir: 'dist/bench-memory', ...write })
+  const { banner } = fileOptions('', '')
+  const modules = { banner, plugins: [], outExtension: {}, entryNames: '[dir]/[name]', outdir: 'dist/bench-memory' }
+  await build({ ...buildOptions('edgecore'), ...modules, entryPoints, ...write })
   return { oneFile: join(root, oneFile), parts: join(root, 'dist/bench-memory/parts.js') }
 }
