@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import { Database } from '@kedge/shared/sqlite'
 import { build, root, version } from '../build.ts'
 import { buildFleetTool } from '../compose/build.ts'
-import { copyParts, partsOf } from './parts.ts'
+import { copyParts, type Part, partsOf } from './parts.ts'
 
 /**
  * Builds everything and lays out, for the Dockerfile, one folder for each image: `edgecore`, `cloudcore` and `fleet`,
@@ -28,7 +28,7 @@ async function main(to: string | undefined): Promise<void> {
 }
 
 /** What the services of the fleet's profiles use of `deploy`. */
-function fleetFiles(): Parameters<typeof copyParts>[0] {
+function fleetFiles(): Part[] {
   const from = (path: string) => join(root, 'deploy', path)
   const crds = ['devices', 'devicemodels'].map((name) => `crds/${name}.devices.kubeedge.io.yaml`)
   const manifests = [...crds, 'kubernetes/namespace.yaml', 'kubernetes/rights.yaml']
@@ -39,11 +39,16 @@ function fleetFiles(): Parameters<typeof copyParts>[0] {
   ]
 }
 
-function layOut(parts: Parameters<typeof copyParts>[0], to: string): void {
+/** The addons of other machines are of no use; whether the base image has musl is not known here. */
+function isOfThisMachine({ to }: Part): boolean {
+  return !to.includes('/prebuilds/') || to.includes(`-${process.arch}.`)
+}
+
+function layOut(parts: readonly Part[], to: string): void {
   mkdirSync(to, { recursive: true })
   // Says to Node.js that these are modules.
   writeFileSync(join(to, 'package.json'), `${JSON.stringify({ name: 'kedge', version: version(), type: 'module' })}\n`)
-  copyParts(parts, to)
+  copyParts(parts.filter(isOfThisMachine), to)
 }
 
 await main(process.argv[2])

@@ -7,7 +7,9 @@ const platforms = { 'linux/amd64': 'amd64', 'linux/arm64': 'arm64', 'linux/arm/v
 export type Platform = keyof typeof platforms
 
 export const imagePlatforms = Object.keys(platforms) as Platform[]
+const ownName: string | undefined = { x64: 'amd64', arm64: 'arm64', arm: 'armv7' }[process.arch as string]
 const targets = [...programs, 'fleet']
+const todo = 'apt-get install qemu-user-static'
 // Of several builders the newer would push, with what it has to say of its work, a list where one image is expected.
 const env = { BUILDX_NO_DEFAULT_ATTESTATIONS: '1' }
 
@@ -38,8 +40,11 @@ export function buildImages(platform: Platform, { prefix, pull }: ImageOptions):
       build(target, name, platform, pull)
       if (target !== 'fleet') check(name, platform)
     } catch (cause) {
-      if (!(cause instanceof UserError) || !/exec format error/i.test(cause.message)) throw cause
-      throw new UserError(`this machine does not run ${platform}; apt-get install qemu-user-static`, { cause })
+      // What the engine could not start it says to nobody.
+      if (!(cause instanceof UserError) || platforms[platform] === ownName) throw cause
+      throw new UserError(`${cause.message}\n(perhaps this machine does not run what is for ${platform}: ${todo})`, {
+        cause,
+      })
     }
     return name
   })
