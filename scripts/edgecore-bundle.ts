@@ -23,28 +23,40 @@ export const withoutUnused: Plugin = {
   },
 }
 
-/** Modules of Node.js that an edgecore at rest has no use for, and of which Kedge uses nothing but functions. */
-const late = ['node:http', 'node:https']
+/** Modules of Node.js that an edgecore at rest has no use for, and of which Kedge uses nothing but functions: 1 MB. */
+const late = /^node:https?$/
+/** Modules of ours of which, likewise, others use these functions and nothing else at run time. */
+const oursLate: Readonly<Record<string, readonly string[]>> = { 'edgecore/pods/pod-schema.ts': ['parsePodSpec'] }
 
-/** Has our modules load those of Node.js with the first call of one of their functions: 1 MB. */
+/** Has modules run with the first call of one of their functions, and those of Node.js loaded only then. */
 export const whenCalled: Plugin = {
   name: 'when-called',
   setup(build) {
-    build.onResolve({ filter: /^node:/ }, ({ path, importer, kind }) => {
-      const isOurs = kind === 'import-statement' && !importer.includes('/node_modules/')
-      return isOurs && late.includes(path) ? { path, namespace: 'when-called' } : undefined
+    const namespace = 'when-called'
+    build.onResolve({ filter: /^node:|\/pod-schema\.ts$/ }, ({ path, importer, kind, resolveDir }) => {
+      if (kind !== 'import-statement' || importer.includes('/node_modules/')) return undefined
+      if (late.test(path)) return { path, namespace }
+      const ours = relative(build.initialOptions.absWorkingDir ?? '', join(resolveDir, path))
+      return ours in oursLate ? { path: ours, namespace, pluginData: resolveDir } : undefined
     })
-    build.onLoad({ filter: /.*/, namespace: 'when-called' }, async ({ path }) => {
-      const module = (await import(path)) as Record<string, unknown>
-      const functions = Object.keys(module).filter((name) => /^[a-z]/.test(name) && typeof module[name] === 'function')
-      const load = `require(${JSON.stringify(path)})`
-      return { contents: functions.map((name) => `export const ${name} = (...a) => ${load}.${name}(...a)`).join('\n') }
+    build.onLoad({ filter: /.*/, namespace }, async ({ path, pluginData }) => {
+      const names = oursLate[path] ?? functionsOf((await import(path)) as Record<string, unknown>)
+      const from = path in oursLate ? `./${basename(path)}` : path
+      const lines = names.map(
+        (name) => `export const ${name} = (...a) => require(${JSON.stringify(from)}).${name}(...a)`,
+      )
+      return { contents: lines.join('\n'), resolveDir: pluginData as string | undefined }
     })
     // They are no files that a program is made of.
     build.onEnd(({ metafile }) => {
-      for (const path of late) delete metafile?.inputs[`when-called:${path}`]
+      for (const path of Object.keys(metafile?.inputs ?? {}))
+        if (path.startsWith(`${namespace}:`)) delete metafile?.inputs[path]
     })
   },
+}
+
+function functionsOf(module: Record<string, unknown>): string[] {
+  return Object.keys(module).filter((name) => /^[a-z]/.test(name) && typeof module[name] === 'function')
 }
 
 /** What runs first. */

@@ -4,7 +4,7 @@ import * as z from 'zod'
 import type { ContainerSpec } from './container-schema.ts'
 import { hostnameOf } from './network-names.ts'
 import { invalidPod, type Refusal, refusalOf } from './pod-refusal.ts'
-import { PodSpec } from './pod-schema.ts'
+import { type PodSpec, parsePodSpec } from './pod-schema.ts'
 import type { ContainerKind, PodConfig, PodId, PortMapping } from './runtime.ts'
 import { apparmorOf, sandboxSecurity } from './security.ts'
 import { type Unsupported, unsupportedOf } from './unsupported.ts'
@@ -51,7 +51,7 @@ const Conditions = z.array(z.object({ type: z.string(), status: z.string() }))
 /** Reads the content of a Pod; whatever is wrong with it is a refusal, never an error. */
 export function readPod(content: KubeObject, refused: string | null): Wanted {
   const { name, namespace = 'default', uid = '', deletionTimestamp, deletionGracePeriodSeconds } = content.metadata
-  const parsed = PodSpec.safeParse(content.spec)
+  const parsed = parsePodSpec(content.spec)
   const unsupported = unsupportedOf(content)
   const spec = parsed.success ? specOf(content, parsed.data, unsupported) : undefined
   const refusal = refused === null ? refusalOf(content, parsed, unsupported) : invalidPod(refused)
