@@ -1,6 +1,4 @@
-import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import { arm64Files } from '../../support/shipping/arm64-files.ts'
 import { emulated } from '../../support/shipping/emulated-pool.ts'
 
 export default defineConfig({
@@ -13,7 +11,6 @@ export default defineConfig({
       { extends: true, test: { name: 'board', include: ['test/real/arm/*.qemu.ts'], sequence: { groupOrder: 0 } } },
       {
         extends: true,
-        resolve: { alias: { 'better-sqlite3-13': join(arm64Files.modules, 'better-sqlite3-13/lib/index.js') } },
         test: {
           name: 'units',
           include: ['test/real/arm/*.units.ts', 'test/unit/edgecore/**/*.test.ts'],

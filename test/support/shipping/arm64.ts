@@ -18,8 +18,10 @@ export async function arm64(): Promise<void> {
       rmSync(making, { recursive: true, force: true })
     }
   }
-  const { command, node, system } = arm64Files
-  writeFileSync(command, `#!/bin/sh\nexec qemu-aarch64-static -L '${system}' '${node}' "$@"\n`)
+  const { command, modules, node, system } = arm64Files
+  // Its addon is not among the modules of the repository.
+  const env = `NODE_PATH='${modules}'`
+  writeFileSync(command, `#!/bin/sh\n${env} exec qemu-aarch64-static -L '${system}' '${node}' "$@"\n`)
   chmodSync(command, 0o755)
 }
 
