@@ -62,7 +62,7 @@ async function unpack(archive: string): Promise<void> {
 /** What says its version in the bundles of a folder says another. */
 function sayVersion(lib: string, later: string): void {
   for (const file of readdirSync(lib, { recursive: true, encoding: 'utf8' })) {
-    if (!file.endsWith('.js') || file.startsWith('node_modules')) continue
+    if (!/\.c?js$/.test(file) || file.startsWith('node_modules')) continue
     const text = readFileSync(join(lib, file), 'utf8')
     const said = text.replaceAll(`version="${version}"`, `version="${later}"`)
     if (said !== text) writeFileSync(join(lib, file), said)
