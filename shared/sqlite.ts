@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type BetterSqlite3 from 'better-sqlite3'
+import { codeOf, UserError } from './errors.ts'
 
 type Library = typeof BetterSqlite3
 
@@ -25,7 +26,13 @@ function load(): Library {
 const missing = `better-sqlite3 13, which Node.js ${process.versions.node} needs, has no addon for ${process.arch} here: compile it with "npm run build-release" in node_modules/better-sqlite3-13, or use Node.js 20 or 22`
 
 function library(name: string): Library {
-  return createRequire(import.meta.url)(name) as Library
+  try {
+    return createRequire(import.meta.url)(name) as Library
+  } catch (cause) {
+    if (codeOf(cause) !== 'MODULE_NOT_FOUND') throw cause
+    // npm leaves out what the Node.js that it runs in cannot bear.
+    throw new UserError(`${name} is not there: run "npm ci" with this Node.js ${process.versions.node}`, { cause })
+  }
 }
 
 /** Whether this Node.js is older than those with which better-sqlite3 12 aborts. */
