@@ -242,12 +242,13 @@ describe.skipIf(reason !== undefined)(
     })
 
     test('a process has its time to end, and is killed after it', async () => {
-      const script = 'trap "sleep 0.2; exit 5" TERM; while true; do sleep 0.05; done'
+      const script = 'trap "sleep 0.2; exit 5" TERM; : > /heeds; while true; do sleep 0.05; done'
       const [polite = '', deaf = ''] = await running(
         pod('ends'),
         { name: 'polite', command: ['/bin/sh', '-c', script] },
         { name: 'deaf', command: ['/bin/sleep', '1000000'] },
       )
+      await eventually(async () => (await runtime.exec(polite, ['/bin/ls', '/heeds'], 5000)).exitCode === 0)
       await runtime.stopContainer(polite, 30_000)
       await runtime.stopContainer(deaf, 1000)
       const [sandbox] = await runtime.list(pod('ends'))
