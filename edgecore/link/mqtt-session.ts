@@ -47,7 +47,7 @@ const mostIds = 65_535
  * - Whatever is heard has been answered, or is an answer: who hears enough has said enough, and pings only in silence.
  */
 export class MqttSession {
-  readonly socket: Socket
+  readonly #socket: Socket
   readonly #options: SessionOptions
   readonly #unanswered = new Set<number>()
   readonly #subscribing = new Map<number, (granted: boolean) => void>()
@@ -59,7 +59,7 @@ export class MqttSession {
   #end: SessionEnd | undefined
 
   constructor(socket: Socket, options: SessionOptions) {
-    this.socket = socket
+    this.#socket = socket
     this.#options = options
     const { keepalive, connectTimeout } = options
     this.#silence = setTimeout(() => this.#ping(), keepalive * 1000)
@@ -82,11 +82,6 @@ export class MqttSession {
     // It may have ended before anybody listened.
     if (socket.closed) setImmediate(() => this.#closed())
     this.#send(connectOf(options))
-  }
-
-  /** Whether the broker has let this client in, and the connection stands. */
-  get connected(): boolean {
-    return this.#connected && !this.socket.destroyed
   }
 
   /** Sends a message at QoS 1. */
@@ -112,11 +107,11 @@ export class MqttSession {
   /** Ends the connection at once. */
   destroy(reason: string): void {
     this.#end ??= { reason }
-    this.socket.destroy()
+    this.#socket.destroy()
   }
 
   #take(packet: Packet): void {
-    if (this.socket.destroyed) return
+    if (this.#socket.destroyed) return
     if (packet.cmd === 'connack') return this.#admitted(packet)
     if (!this.#connected) return this.destroy(`${packet.cmd} before the broker has let this client in`)
     switch (packet.cmd) {
@@ -138,10 +133,11 @@ export class MqttSession {
   }
 
   #admitted({ returnCode = 0 }: IConnackPacket): void {
+    if (this.#connected) return this.destroy('a second connack')
     clearTimeout(this.#deadline)
     if (returnCode !== 0) {
       this.#end ??= { reason: `connection refused: ${refusals[returnCode] ?? `code ${returnCode}`}`, code: returnCode }
-      this.socket.destroy()
+      this.#socket.destroy()
       return
     }
     this.#connected = true
@@ -151,7 +147,7 @@ export class MqttSession {
   #message({ qos, payload, messageId }: IPublishPacket): void {
     if (qos === 2) return this.destroy('a message at QoS 2, which was not subscribed to')
     this.#options.onMessage(Buffer.isBuffer(payload) ? payload : Buffer.from(payload))
-    if (qos === 1 && !this.socket.destroyed) this.#send({ cmd: 'puback', messageId })
+    if (qos === 1) this.#send({ cmd: 'puback', messageId })
   }
 
   #heard(): void {
@@ -167,9 +163,9 @@ export class MqttSession {
   }
 
   #endIfAnswered(): void {
-    if (!this.#ending || this.#unanswered.size > 0 || this.socket.destroyed) return
+    if (!this.#ending || this.#unanswered.size > 0 || this.#socket.destroyed) return
     this.#send({ cmd: 'disconnect' })
-    this.socket.end()
+    this.#socket.end()
   }
 
   #closed(): void {
@@ -184,8 +180,9 @@ export class MqttSession {
     return this.#lastId
   }
 
+  /** After a goodbye nothing is said any more. */
   #send(packet: Packet): void {
-    mqttPacket.writeToStream(packet, this.socket)
+    if (this.#socket.writable) mqttPacket.writeToStream(packet, this.#socket)
   }
 }
 

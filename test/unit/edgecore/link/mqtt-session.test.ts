@@ -9,6 +9,7 @@ import { eventually } from '../../../support/eventually.ts'
 /** A session, and the other side of its connection, which says what the test has it say. */
 interface Pair {
   session: MqttSession
+  socket: Socket
   /** What the session has sent. */
   sent: Packet[]
   messages: string[]
@@ -47,14 +48,14 @@ async function pair(options: Partial<SessionOptions> = {}): Promise<Pair> {
   })
   const say = (...packets: Packet[]) =>
     void other.write(Buffer.concat(packets.map((each) => mqttPacket.generate(each))))
-  return { session, sent, messages, ends, connected: () => connected, say, other }
+  return { session, socket, sent, messages, ends, connected: () => connected, say, other }
 }
 
 /** A session that the broker has let in. */
 async function open(options: Partial<SessionOptions> = {}): Promise<Pair> {
   const made = await pair(options)
   made.say(admitted)
-  await eventually(() => made.session.connected)
+  await eventually(() => made.connected() === 1)
   return made
 }
 
@@ -100,12 +101,12 @@ describe('a connection begins', () => {
   })
 
   test('not, where the socket has ended already', async () => {
-    const { session, sent } = await open()
-    session.socket.destroy()
-    await once(session.socket, 'close')
+    const { socket, sent } = await open()
+    socket.destroy()
+    await once(socket, 'close')
     const ends: SessionEnd[] = []
     const late = { clientId: 'edge-1', keepalive: 60, connectTimeout: 60_000, onConnect: () => {}, onMessage: () => {} }
-    new MqttSession(session.socket, { ...late, onClose: (end) => ends.push(end) })
+    new MqttSession(socket, { ...late, onClose: (end) => ends.push(end) })
     await eventually(() => ends.length > 0)
     expect([ends.length, only(sent, 'connect').length]).toEqual([1, 1])
   })
@@ -174,8 +175,21 @@ describe('a connection ends', () => {
     expect(sent.at(-1)?.cmd).toBe('disconnect')
   })
 
+  test('and after the goodbye nothing is said, whatever comes', async () => {
+    const { session, sent, say, ends } = await open()
+    session.end()
+    session.publish('up', 'late')
+    say(message('late, too'))
+    await eventually(() => ends.length > 0)
+    expect([sent.map(({ cmd }) => cmd), ends]).toEqual([
+      ['connect', 'disconnect'],
+      [{ reason: 'closed by the other side' }],
+    ])
+  })
+
   test.each([
     ['closed by the other side', (other: Socket) => void other.end()],
+    ['a second connack', (other: Socket) => void other.write(mqttPacket.generate(admitted))],
     ['malformed packet', (other: Socket) => void other.write(Buffer.of(0x00, 0, 0, 0))],
     ['at QoS 2', (other: Socket) => void other.write(mqttPacket.generate(message('twice', { qos: 2 })))],
     ['subscribe is not for', (other: Socket) => void other.write(Buffer.from('820600010001' + '6100', 'hex'))],
