@@ -47,7 +47,7 @@ export const PodSpec = z.object({
 })
 export type PodSpec = z.infer<typeof PodSpec>
 
-/** What zod makes of a pod's spec. The bundle has the schemas made with the first pod: 0.7 MB that a board without any spares. */
+/** What zod makes of a pod's spec. The bundle has the schemas made with the first pod: 0.6 MB that a board without any spares. */
 export function parsePodSpec(spec: unknown): z.ZodSafeParseResult<PodSpec> {
   return PodSpec.safeParse(spec)
 }
